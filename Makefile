@@ -1,0 +1,59 @@
+# The commands of the project. `make run` and `make test` do all the set-up themselves.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+PIP     = $(BIN)/python -m pip --disable-pip-version-check --no-input
+SYNC    = $(PIP) install --quiet --no-deps --no-compile --require-hashes -r
+
+.PHONY: run setup test test-long check format lock demo-wavs clean
+
+run: setup
+	@exec $(BIN)/talktime serve --demo
+
+setup: $(VENV)/.talktime-run
+
+test: $(VENV)/.talktime-dev
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+test-long: $(VENV)/.talktime-dev
+	TALKTIME_TEST_LONG=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: $(VENV)/.talktime-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/talktime db validate
+	$(BIN)/python scripts/check_docs.py
+	$(BIN)/python scripts/check_everyone.py
+
+format: $(VENV)/.talktime-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The locks name versions and hashes and no host, so they install from whichever index pip is set up with.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras \
+	--custom-compile-command "make lock" $(UPGRADE)
+lock: $(VENV)/.talktime-dev
+	$(COMPILE) --group build pyproject.toml -o requirements.lock
+	$(COMPILE) --group dev pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Talktime needs Python 3.11 or newer: set PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Talktime needs Python 3.11 or newer; $(PYTHON) is older: set PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Making the virtual environment in $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.talktime-run: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the locked dependencies (half a minute the first time) …"
+	@$(SYNC) requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.talktime-dev: requirements-dev.lock $(VENV)/.talktime-run
+	@echo "Installing what the tests need …"
+	@$(SYNC) requirements-dev.lock
+	@touch $@

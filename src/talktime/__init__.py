@@ -1,0 +1,1 @@
+"""Prepaid AI phone agents on your own PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Receptionists: Agent, AgentVersion; what they know and when they are open."""

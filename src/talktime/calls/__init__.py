@@ -1,0 +1,1 @@
+"""One phone call, from ring to receipt: Call, Turn; lifecycle, routing, history."""

@@ -1,0 +1,1 @@
+"""Phone companies, behind one contract (`contract.py`). They get plain values and never see the database."""

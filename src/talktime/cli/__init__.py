@@ -1,0 +1,5 @@
+"""The command line: one file per group of commands."""
+
+
+def main() -> None:
+    print("talktime")

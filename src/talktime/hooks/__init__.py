@@ -1,0 +1,1 @@
+"""The doors that providers knock on: a ring, a report, the media socket."""

@@ -1,0 +1,1 @@
+"""Buying credit: Purchase."""

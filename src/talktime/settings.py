@@ -1,0 +1,102 @@
+"""The settings: read once from the environment, frozen, and the only place where an address of anything stands.
+
+Names without a prefix are the ones the vendors themselves use (`OPENAI_API_KEY`) or that every host knows
+(`DATABASE_URL`); ours begin with `TALKTIME_`.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _named(*names: str) -> AliasChoices:
+    return AliasChoices(*names)
+
+
+class Settings(BaseSettings):
+    """Everything that differs between two installations."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True)
+
+    # Where things are.
+    home: Annotated[Path, Field(validation_alias=_named("TALKTIME_HOME"))] = Path(".talktime")
+    """Folder for what this installation keeps outside the database: the embedded server's data, the demo's secret."""
+    database_url: Annotated[SecretStr | None, Field(validation_alias=_named("DATABASE_URL"))] = None
+    """None means the embedded server."""
+    database_owner_url: Annotated[SecretStr | None, Field(validation_alias=_named("DATABASE_OWNER_URL"))] = None
+    """Who may make roles and migrate; the same as `database_url` when not set."""
+    database_connections_max: Annotated[int, Field(ge=2, validation_alias=_named("TALKTIME_DATABASE_CONNECTIONS"))] = 16
+
+    host: Annotated[str, Field(validation_alias=_named("TALKTIME_HOST"))] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535, validation_alias=_named("TALKTIME_PORT", "PORT"))] = 8000
+    public_url: Annotated[str | None, Field(validation_alias=_named("PUBLIC_URL"))] = None
+    """How carriers reach us, scheme and host; signatures are checked against it. None means host and port above."""
+    secret_key: Annotated[SecretStr | None, Field(min_length=32, validation_alias=_named("TALKTIME_SECRET_KEY"))] = None
+    """Signs tokens. None is allowed in demo mode only, where one is made and kept in `home`."""
+    log_level: Annotated[str, Field(validation_alias=_named("TALKTIME_LOG_LEVEL"))] = "INFO"
+
+    # Carriers.
+    twilio_account_sid: Annotated[str | None, Field(validation_alias=_named("TWILIO_ACCOUNT_SID"))] = None
+    twilio_auth_token: Annotated[SecretStr | None, Field(validation_alias=_named("TWILIO_AUTH_TOKEN"))] = None
+    twilio_api_base: Annotated[str, Field(validation_alias=_named("TWILIO_API_BASE"))] = "https://api.twilio.com"
+    simulated_carrier_port: Annotated[int | None, Field(validation_alias=_named("TALKTIME_CARRIER_PORT"))] = None
+    """Port of the simulated carrier on loopback; one above ours when not set."""
+
+    # Speech and language; without a key the offline ones serve.
+    openai_api_key: Annotated[SecretStr | None, Field(validation_alias=_named("OPENAI_API_KEY"))] = None
+    openai_base_url: Annotated[str | None, Field(validation_alias=_named("OPENAI_BASE_URL"))] = None
+    openai_model: Annotated[str, Field(validation_alias=_named("OPENAI_MODEL"))] = "gpt-4.1-mini"
+    deepgram_api_key: Annotated[SecretStr | None, Field(validation_alias=_named("DEEPGRAM_API_KEY"))] = None
+    deepgram_url: Annotated[str, Field(validation_alias=_named("DEEPGRAM_URL"))] = "wss://api.deepgram.com"
+    elevenlabs_api_key: Annotated[SecretStr | None, Field(validation_alias=_named("ELEVENLABS_API_KEY"))] = None
+    elevenlabs_url: Annotated[str, Field(validation_alias=_named("ELEVENLABS_URL"))] = "https://api.elevenlabs.io"
+    elevenlabs_voice: Annotated[str, Field(validation_alias=_named("ELEVENLABS_VOICE"))] = "21m00Tcm4TlvDq8ikWAM"
+
+    @property
+    def base_url(self) -> str:
+        """How the outside reaches us: `https://example.org`, without a slash at the end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def media_url(self) -> str:
+        """The same for web sockets: `wss://example.org`."""
+        return "ws" + self.base_url.removeprefix("http")
+
+    @property
+    def carrier_port(self) -> int:
+        return self.simulated_carrier_port or self.port + 1
+
+    @cached_property
+    def secret(self) -> bytes:
+        """The key that signs tokens: the one that is set, else the one that this installation made for itself."""
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value().encode()
+        return _kept_secret(self.home / "secret")
+
+    def derive(self, purpose: str) -> str:
+        """A secret of its own for one purpose (hex), so that one that leaks opens nothing else."""
+        return hmac.new(self.secret, f"derive:{purpose}".encode(), hashlib.sha256).hexdigest()
+
+
+def _kept_secret(path: Path) -> bytes:
+    """Read the installation's own secret, making it first if need be; two starts at once agree on one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(32))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass  # another process was first; its secret is the one
+        finally:
+            draft.unlink()
+    return path.read_text().strip().encode()
