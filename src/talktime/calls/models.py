@@ -1,0 +1,172 @@
+"""One phone call and what was said on it. The status only moves forward; the routing decision is stored, so that a
+repeated ring gets the same answer.
+"""
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from talktime.accounts.models import User
+from talktime.agents.models import Agent
+from talktime.credits.models import CreditHold, CreditTransaction
+from talktime.db.base import CreatedAt, Model, enum, new_id
+from talktime.numbers.models import PhoneNumber
+
+
+class CallStatus(StrEnum):
+    """Where a call stands: RINGING → IN_PROGRESS → COMPLETED | FAILED; RINGING → COMPLETED | NO_ANSWER | FAILED."""
+
+    RINGING = "RINGING"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    NO_ANSWER = "NO_ANSWER"
+
+
+class Direction(StrEnum):
+    """Who called whom."""
+
+    INBOUND = "INBOUND"
+    OUTBOUND = "OUTBOUND"
+
+
+class Party(StrEnum):
+    """Whose turn it was."""
+
+    CALLER = "CALLER"
+    AGENT = "AGENT"
+
+
+class Call(Model):
+    """One phone call, from ring to receipt."""
+
+    __tablename__ = "calls"
+
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    agent_id: Mapped[uuid.UUID | None]
+    agent_version: Mapped[int | None]
+    number_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("phone_numbers.id"))
+    direction: Mapped[Direction] = mapped_column(enum(Direction, "call_direction"), default=Direction.INBOUND)
+    carrier: Mapped[str]
+    carrier_call_id: Mapped[str]
+    caller: Mapped[str | None]
+    """E.164; None when withheld, or emptied by retention."""
+    dialled: Mapped[str | None]
+    status: Mapped[CallStatus] = mapped_column(
+        enum(CallStatus, "call_status"), default=CallStatus.RINGING, server_default=CallStatus.RINGING.value
+    )
+    route: Mapped[str]
+    """What the caller got: `talk`, or the rung of the fallback ladder."""
+    started_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    """When our media stream was accepted; None when only the ladder answered."""
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None]
+    seconds: Mapped[int | None]
+    """Talk, by our clock, rounded up."""
+    carrier_seconds: Mapped[int | None]
+    summary: Mapped[str | None]
+    outcome: Mapped[str | None]
+    created_at: Mapped[CreatedAt]
+
+    user: Mapped[User] = relationship(lazy="raise", viewonly=True)
+    agent: Mapped[Agent | None] = relationship(
+        lazy="raise",
+        viewonly=True,
+        primaryjoin="and_(Call.user_id == Agent.user_id, Call.agent_id == Agent.id)",
+        foreign_keys="[Call.user_id, Call.agent_id]",
+    )
+    number: Mapped[PhoneNumber | None] = relationship(lazy="raise", viewonly=True)
+    hold: Mapped[CreditHold | None] = relationship(
+        lazy="raise",
+        viewonly=True,
+        primaryjoin="and_(Call.user_id == CreditHold.user_id, Call.id == CreditHold.call_id)",
+        foreign_keys="[CreditHold.user_id, CreditHold.call_id]",
+        uselist=False,
+    )
+    lines: Mapped[list[CreditTransaction]] = relationship(
+        lazy="raise",
+        viewonly=True,
+        primaryjoin="and_(Call.user_id == CreditTransaction.user_id, Call.id == CreditTransaction.call_id)",
+        foreign_keys="[CreditTransaction.user_id, CreditTransaction.call_id]",
+        order_by="CreditTransaction.seq",
+    )
+    turns: Mapped[list["Turn"]] = relationship(
+        lazy="raise",
+        viewonly=True,
+        primaryjoin="and_(Call.user_id == Turn.user_id, Call.id == Turn.call_id)",
+        foreign_keys="[Turn.user_id, Turn.call_id]",
+        order_by="Turn.turn_no",
+    )
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["user_id", "agent_id", "agent_version"],
+            ["agent_versions.user_id", "agent_versions.agent_id", "agent_versions.version_no"],
+        ),
+        CheckConstraint("(ended_at IS NOT NULL) = (status NOT IN ('RINGING', 'IN_PROGRESS'))", name="ended_is_over"),
+        CheckConstraint("status <> 'IN_PROGRESS' OR answered_at IS NOT NULL", name="in_progress_was_answered"),
+        CheckConstraint("status <> 'NO_ANSWER' OR answered_at IS NULL", name="no_answer_was_not_answered"),
+        CheckConstraint("answered_at >= started_at AND ended_at >= started_at", name="times_in_order"),
+        CheckConstraint("seconds >= 0 AND carrier_seconds >= 0", name="seconds"),
+        Index("ix_calls_user_id_started_at", "user_id", "started_at", "id"),
+        Index(
+            "ix_calls_open",
+            "user_id",
+            "started_at",
+            "id",
+            postgresql_where=sql("status IN ('RINGING', 'IN_PROGRESS')"),
+        ),
+        Index("ix_calls_user_id_agent_id", "user_id", "agent_id", "started_at"),
+    )
+
+
+class CallDirectory(Model):
+    """How a repeated ring, a report or a media socket finds its call."""
+
+    __tablename__ = "call_directory"
+
+    carrier: Mapped[str] = mapped_column(primary_key=True)
+    carrier_call_id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[uuid.UUID]
+    call_id: Mapped[uuid.UUID]
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        # No foreign key to the call: a directory would live on another server of a cluster than the tenants' tables.
+        Index("uq_call_directory_call", "user_id", "call_id", unique=True),
+    )
+
+
+class Turn(Model):
+    """One side's stretch of speech: as heard, or as really spoken."""
+
+    __tablename__ = "call_turns"
+
+    user_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    call_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    turn_no: Mapped[int] = mapped_column(primary_key=True)
+    speaker: Mapped[Party] = mapped_column(enum(Party, "call_party"))
+    text: Mapped[str]
+    began_ms: Mapped[int]
+    """Since the call was answered."""
+    ended_ms: Mapped[int]
+    interrupted: Mapped[bool] = mapped_column(default=False, server_default=sql("false"))
+    latency: Mapped[dict[str, int] | None] = mapped_column(JSONB(none_as_null=True))
+    """Milliseconds since the caller's last word: `turn_decided`, `first_token`, `first_sentence`, `first_audio`."""
+    tools: Mapped[list[Any]] = mapped_column(default=list, server_default=sql("'[]'"))
+    sources: Mapped[list[Any]] = mapped_column(default=list, server_default=sql("'[]'"))
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["user_id", "call_id"], ["calls.user_id", "calls.id"]),
+        CheckConstraint("turn_no >= 1", name="turn_no"),
+        CheckConstraint("began_ms >= 0 AND ended_ms >= began_ms", name="times"),
+    )

@@ -1,0 +1,60 @@
+-- The arithmetic of a charge, and who may ask for it. Pure functions first: Python's pricing.py says the same, and a
+-- test compares the two.
+
+-- What a call of so many seconds costs, in credits: fee + ceil(rate × billable / 60), rounded once, at the end, up.
+CREATE FUNCTION credit_cost(
+    p_seconds bigint, p_rate bigint, p_fee bigint, p_initial integer, p_increment integer, p_free integer
+) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+    WHEN p_seconds <= 0 OR p_seconds < p_free THEN 0
+    ELSE p_fee + (p_rate * (
+        p_initial + (greatest(p_seconds - p_initial, 0) + p_increment - 1) / p_increment * p_increment
+    ) + 59) / 60
+END;
+
+-- The longest grant that so many credits pay for: initial + k × increment seconds, 0 when not even the first step.
+CREATE FUNCTION credit_affords(
+    p_credits bigint, p_rate bigint, p_fee bigint, p_initial integer, p_increment integer
+) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+    WHEN p_credits < p_fee + (p_rate * p_initial + 59) / 60 THEN 0
+    WHEN p_rate = 0 THEN 1000000
+    ELSE least(1000000, p_initial + ((p_credits - p_fee) * 60 / p_rate - p_initial) / p_increment * p_increment)
+END;
+
+-- So many seconds, rounded up to whole steps of the price.
+CREATE FUNCTION credit_steps(p_seconds bigint, p_increment integer) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (p_seconds + p_increment - 1) / p_increment * p_increment;
+
+CREATE FUNCTION credit_field(p_value bytea) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN coalesce(int4send(octet_length(p_value)) || p_value, int4send(-1));
+
+-- The hash of a ledger line: a version byte, then every column, each length-prefixed, then the hash of the line before.
+CREATE FUNCTION credit_line_hash(
+    p_previous bytea, p_user uuid, p_seq bigint, p_type transaction_type, p_amount bigint, p_balance_after bigint,
+    p_call uuid, p_purchase uuid, p_reference text, p_reason text, p_actor uuid, p_created_at timestamptz
+) RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE
+RETURN sha256(
+    '\x01'::bytea
+    || credit_field(uuid_send(p_user)) || credit_field(int8send(p_seq)) || credit_field(convert_to(p_type::text, 'UTF8'))
+    || credit_field(int8send(p_amount)) || credit_field(int8send(p_balance_after))
+    || credit_field(uuid_send(p_call)) || credit_field(uuid_send(p_purchase))
+    || credit_field(convert_to(p_reference, 'UTF8')) || credit_field(convert_to(p_reason, 'UTF8'))
+    || credit_field(uuid_send(p_actor))
+    || credit_field(int8send((extract(epoch FROM p_created_at) * 1000000)::bigint))
+    || credit_field(p_previous)
+);
+
+-- The functions here run with their owner's rights, so each asks this first: is the transaction that user's, or
+-- everyone's? ('role' is what SET ROLE said outside; it does not change inside a definer function.)
+CREATE FUNCTION assert_tenant(p_user uuid) RETURNS void LANGUAGE plpgsql STABLE SET search_path = pg_catalog, public, pg_temp
+AS $$
+BEGIN
+    IF current_setting('role') = 'talktime_everyone' THEN
+        RETURN;
+    END IF;
+    IF p_user IS DISTINCT FROM nullif(current_setting('talktime.user_id', true), '')::uuid THEN
+        RAISE EXCEPTION 'this transaction is not of user %', p_user USING ERRCODE = 'TT403';
+    END IF;
+END
+$$;
