@@ -115,11 +115,11 @@ BEGIN
 END
 $$;
 
--- Close a call and settle its hold, once, in one transaction. `p_owner` names the process that believes it owns the
--- call, NULL the sweep. A second finish gets the first one's figures, not fresh.
+-- Close a call and settle its hold, once, in one transaction. A second finish gets the first one's figures, not fresh.
+-- The sweep finishes only what is lost: `p_only_if_lost` leaves a call alone whose owner has come back.
 CREATE FUNCTION finish_v1(
     p_user uuid, p_call uuid, p_seconds integer, p_failed boolean, p_reason text, p_carrier_seconds integer DEFAULT NULL,
-    p_not_charged_reason text DEFAULT NULL,
+    p_not_charged_reason text DEFAULT NULL, p_only_if_lost boolean DEFAULT false,
     OUT fresh boolean, OUT status call_status, OUT seconds integer, OUT charged bigint, OUT unbilled bigint, OUT balance bigint
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -130,6 +130,17 @@ BEGIN
     SELECT * INTO c FROM calls x WHERE x.user_id = p_user AND x.id = p_call FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'no call %', p_call USING ERRCODE = 'TT404';
+    END IF;
+    IF p_only_if_lost THEN
+        PERFORM credit_lock(p_user);
+        IF NOT EXISTS (
+            SELECT FROM credit_holds h WHERE h.user_id = p_user AND h.call_id = p_call AND h.state = 'RECONCILE'
+        ) THEN
+            fresh := false;
+            status := c.status;
+            seconds := c.seconds;
+            RETURN;
+        END IF;
     END IF;
     fresh := c.status IN ('RINGING', 'IN_PROGRESS');
     IF fresh THEN

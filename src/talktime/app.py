@@ -1,0 +1,173 @@
+"""Builds the application from the parts asked for, and is the only place that knows all of them.
+
+`web` serves pages, `voice` answers calls, `worker` does jobs and sweeps. All state is in PostgreSQL, so each can run
+any number of times.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import uuid
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
+
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from talktime import inbox, log, web
+from talktime.agents.publish import read_version
+from talktime.calls import lifecycle, sweep
+from talktime.carriers import contract
+from talktime.carriers.contract import Carrier
+from talktime.carriers.simulated import Simulated
+from talktime.carriers.twilio import Twilio
+from talktime.db.session import connect
+from talktime.hooks import calls as call_hooks
+from talktime.hooks import live, media
+from talktime.http import problems
+from talktime.http.context import Context
+from talktime.inbox import ProviderEvent
+from talktime.jobs import Jobs
+from talktime.numbers.pool import answering_agents
+from talktime.settings import Settings
+from talktime.speech.choose import choose
+from talktime.voice.conversation import Engine
+from talktime.voice.meter import Meter
+from talktime.voice.receptionists import Receptionists
+
+PARTS = ("web", "voice", "worker")
+_LOGGER = log.get(__name__)
+_GOODBYE_SECONDS = 10.0
+"""For a goodbye to be played, the line to be hung up and the hold to be settled."""
+
+
+def create_app(settings: Settings, database_url: str, *, parts: Collection[str] = PARTS, demo: bool = False) -> FastAPI:
+    """The ASGI application. Its background work begins and ends with its lifespan."""
+    assert set(parts) <= set(PARTS), parts
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            context = await _build(stack, settings, database_url, demo=demo)
+            app.state.context = context
+            if "voice" in parts:
+                await _warm(context)
+                await stack.enter_async_context(_background(context.meter.run()))
+            if "worker" in parts:
+                _register(context)
+                await stack.enter_async_context(_background(context.jobs.work()))
+                await stack.enter_async_context(_background(sweep.run(context.database, context.carriers)))
+            yield
+
+    app = FastAPI(title="Talktime", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    problems.install(app)
+    web.install(app)
+    if "web" in parts:
+        app.include_router(web.router)
+    if "voice" in parts:
+        app.include_router(call_hooks.router)
+        app.include_router(media.router)
+    return app
+
+
+async def drain(app: FastAPI, seconds_max: float) -> int:
+    """Take no new calls and let the live ones end, politely at the end of `seconds_max`; gives how many were left."""
+    context: Context = app.state.context
+    context.taking_calls = False
+    if not await context.idle(seconds_max):
+        for call in list(context.live):
+            call.leave()
+        await context.idle(_GOODBYE_SECONDS)
+    return len(context.live)
+
+
+def carriers_of(settings: Settings, *, demo: bool) -> dict[str, Carrier]:
+    """The phone companies this installation has: those with keys, and in demo mode the simulated one."""
+    carriers: dict[str, Carrier] = {}
+    if settings.twilio_account_sid and settings.twilio_auth_token:
+        carriers["twilio"] = Twilio(
+            settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value(), settings.twilio_api_base
+        )
+    if demo:
+        carriers["simulated"] = Simulated.of(settings)
+    return carriers
+
+
+async def _build(stack: contextlib.AsyncExitStack, settings: Settings, database_url: str, *, demo: bool) -> Context:
+    database = connect(database_url, connections_max=settings.database_connections_max)
+    stack.push_async_callback(database.close)
+    jobs = Jobs(database_url)
+    carriers = carriers_of(settings, demo=demo)
+    for carrier in carriers.values():
+        stack.push_async_callback(carrier.close)
+    trio = choose(settings)
+    engine = Engine.warm()
+    receptionists = Receptionists(database, trio, engine)
+    stack.push_async_callback(receptionists.close)
+    # Unique per start, so that a process that died is never taken for the one that came after it.
+    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(6)}"
+    return Context(
+        settings=settings,
+        database=database,
+        jobs=jobs,
+        carriers=carriers,
+        trio=trio,
+        meter=Meter(database, owner),
+        engine=engine,
+        receptionists=receptionists,
+        demo=demo,
+    )
+
+
+async def _warm(context: Context) -> None:
+    """Make the agents that have a number ready before the first call comes."""
+    async with context.database.transaction(everyone="every agent of this process is made ready") as db:
+        keys = await answering_agents(db)
+    await asyncio.gather(*(context.receptionists.ready(key) for key in keys))
+
+
+def _register(context: Context) -> None:
+    """Say who handles which job and which kind of event."""
+    database, carriers = context.database, context.carriers
+
+    async def report(db: AsyncSession, event: ProviderEvent) -> str:
+        said = carriers[event.provider].read_report(contract.Request("POST", "", event.headers, event.body))
+        return await lifecycle.report(
+            db, event.provider, said.call_id, is_over=said.state.is_over, seconds=said.seconds
+        )
+
+    handlers: Mapping[str, inbox.Handle] = {call_hooks.REPORT: report}
+
+    async def drain_inbox() -> None:
+        await inbox.drain(database, handlers)
+
+    async def limit(carrier: str, carrier_call_id: str, user: str, agent: str, version: int) -> None:
+        async with database.transaction(user=uuid.UUID(user)) as db:
+            _, said = await read_version(db, uuid.UUID(user), uuid.UUID(agent), version)
+        # A minute more than our own limit: ours says goodbye, the carrier's only stands behind it.
+        await carriers[carrier].limit(carrier_call_id, said.call_seconds_max + 60)
+
+    async def hang_up(carrier: str, carrier_call_id: str) -> None:
+        await carriers[carrier].hang_up(carrier_call_id)
+
+    context.jobs.handle(inbox.DRAIN_JOB, drain_inbox)
+    context.jobs.handle(live.LIMIT_JOB, limit)
+    context.jobs.handle(live.HANG_UP_JOB, hang_up)
+
+
+@contextlib.asynccontextmanager
+async def _background(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Run something beside the requests; if it dies of a mistake of ours, the process says so loudly."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_report_death)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _report_death(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _LOGGER.critical("background work died", exc_info=error)

@@ -1,0 +1,228 @@
+"""A call moves: ring, answer, finish. Each is one short transaction of its own making, and each can come twice.
+
+The money moves with the call: a ring holds it, an answer claims the hold, a finish settles it, in the same transaction.
+"""
+
+import math
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from talktime.accounts.models import UserStatus
+from talktime.agents.opening_hours import OpeningHours
+from talktime.calls.models import CallStatus, Turn
+from talktime.calls.routing import Route, rung_before_credits
+from talktime.carriers.contract import Ring
+from talktime.credits.ledger import typed_errors
+from talktime.db.base import new_id
+
+RING_WHY = "whose call a ring is, is known only once its number is looked up"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a ring was answered with."""
+
+    route: Route
+    user_id: uuid.UUID | None = None
+    call_id: uuid.UUID | None = None
+    agent: tuple[uuid.UUID, uuid.UUID, int] | None = None
+    """User, agent and version that are to talk."""
+    language: str = "en"
+    business: str = ""
+    fallback: Mapping[str, Any] | None = None
+    fresh: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A call that is ours to carry."""
+
+    user_id: uuid.UUID
+    call_id: uuid.UUID
+    agent_id: uuid.UUID
+    agent_version: int
+    caller: str | None
+    answered_at: datetime
+    cut_at: datetime
+    granted_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What a call came to; the same however often it is finished."""
+
+    fresh: bool
+    status: CallStatus
+    seconds: int
+    charged: int
+    unbilled: int
+
+
+async def ring(
+    db: AsyncSession, carrier: str, rang: Ring, *, taking_calls: bool = True, now: datetime | None = None
+) -> Decision:
+    """Decide what a caller gets, and hold the money when it is the agent. Needs a transaction that sees everyone."""
+    found = (
+        await db.execute(
+            text("SELECT * FROM find_ring_v1(:carrier, :call, :dialled)"),
+            {"carrier": carrier, "call": rang.call_id, "dialled": rang.dialled},
+        )
+    ).first()
+    if found is None:
+        return Decision(Route.UNKNOWN_NUMBER)
+    known = {"language": found.language, "business": found.business, "fallback": found.fallback}
+    if found.agent_version is not None:
+        known["agent"] = (found.user_id, found.agent_id, found.agent_version)
+    if found.call_id is not None:
+        return _repeated(found.user_id, found.call_id, found.route, CallStatus(found.status), known)
+    rung: Route | None = Route.DRAINING if not taking_calls else None
+    if rung is None:
+        rung = rung_before_credits(
+            user_is_active=found.user_status == UserStatus.ACTIVE.value,
+            agent_is_active=bool(found.agent_active) and found.agent_version is not None,
+            hours=OpeningHours.from_json(found.hours) if found.hours else None,
+            answers_after_hours=found.answers_after_hours,
+            now=now or datetime.now(UTC),
+        )
+    async with typed_errors():
+        taken = (
+            await db.execute(
+                text(
+                    "SELECT * FROM ring_v1(:carrier, :carrier_call, :user, :call, :number, :agent, :version,"
+                    " CAST(:caller AS text), :dialled, CAST(:rung AS text))"
+                ),
+                {
+                    "carrier": carrier,
+                    "carrier_call": rang.call_id,
+                    "user": found.user_id,
+                    "call": new_id(),
+                    "number": found.number_id,
+                    "agent": found.agent_id if found.agent_version is not None else None,
+                    "version": found.agent_version,
+                    "caller": rang.caller,
+                    "dialled": rang.dialled,
+                    "rung": rung.value if rung else None,
+                },
+            )
+        ).one()
+    return Decision(Route(taken.route), found.user_id, taken.call_id, fresh=taken.fresh, **known)
+
+
+async def answer(db: AsyncSession, user: uuid.UUID, call: uuid.UUID, owner: str) -> Answered | None:
+    """Take a ringing call, once: None when it is not ringing any more, or was never to be talked to."""
+    async with typed_errors():
+        row = (
+            await db.execute(
+                text("SELECT * FROM answer_call_v1(:user, :call, :owner)"),
+                {"user": user, "call": call, "owner": owner},
+            )
+        ).one()
+    if not row.answered:
+        return None
+    return Answered(
+        user_id=user,
+        call_id=call,
+        agent_id=row.agent_id,
+        agent_version=row.agent_version,
+        caller=row.caller,
+        answered_at=row.answered_at,
+        cut_at=row.cut_at,
+        granted_seconds=row.granted_seconds,
+    )
+
+
+async def finish(
+    db: AsyncSession,
+    user: uuid.UUID,
+    call: uuid.UUID,
+    *,
+    seconds: float,
+    reason: str,
+    failed: bool = False,
+    carrier_seconds: int | None = None,
+    not_charged_reason: str | None = None,
+    only_if_lost: bool = False,
+) -> Finished:
+    """Close a call and settle its hold. `seconds` of talk are rounded up; a second finish gets the first one's figures.
+
+    With `only_if_lost`, a call whose owner has come back is left alone (and the answer is not fresh).
+    """
+    async with typed_errors():
+        row = (
+            await db.execute(
+                text(
+                    "SELECT * FROM finish_v1(:user, :call, :seconds, :failed, :reason,"
+                    " CAST(:carrier_seconds AS integer), CAST(:not_charged AS text), :only_if_lost)"
+                ),
+                {
+                    "user": user,
+                    "call": call,
+                    "seconds": math.ceil(seconds),
+                    "failed": failed,
+                    "reason": reason,
+                    "carrier_seconds": carrier_seconds,
+                    "not_charged": not_charged_reason,
+                    "only_if_lost": only_if_lost,
+                },
+            )
+        ).one()
+    return Finished(row.fresh, CallStatus(row.status), row.seconds or 0, row.charged or 0, row.unbilled or 0)
+
+
+async def report(db: AsyncSession, carrier: str, carrier_call_id: str, *, is_over: bool, seconds: int | None) -> str:
+    """What the carrier says of a call; gives what came of it. Needs a transaction that sees everyone.
+
+    A call that is over and was never answered is finished here. One that is in progress is its owner's to finish: the
+    line closes, and the sweep stands behind it.
+    """
+    row = (
+        await db.execute(
+            text(
+                "SELECT d.user_id, d.call_id, c.status FROM call_directory d"
+                " JOIN calls c ON c.user_id = d.user_id AND c.id = d.call_id"
+                " WHERE d.carrier = :carrier AND d.carrier_call_id = :call"
+            ),
+            {"carrier": carrier, "call": carrier_call_id},
+        )
+    ).first()
+    if row is None:
+        return "unknown call"
+    if not is_over:
+        return "nothing to do"
+    if row.status == CallStatus.RINGING.value:
+        await finish(db, row.user_id, row.call_id, seconds=0, reason="caller_gave_up", carrier_seconds=seconds)
+        return "never answered"
+    if seconds is not None:
+        await db.execute(
+            text("UPDATE calls SET carrier_seconds = :seconds WHERE user_id = :user AND id = :call"),
+            {"seconds": seconds, "user": row.user_id, "call": row.call_id},
+        )
+    return "duration noted" if seconds is not None else "nothing to do"
+
+
+async def write_turn(db: AsyncSession, turn: Mapping[str, Any]) -> None:
+    """Store one turn of the transcript; the same turn again changes nothing."""
+    await db.execute(insert(Turn).values(**turn).on_conflict_do_nothing())
+
+
+async def note_outcome(db: AsyncSession, user: uuid.UUID, call: uuid.UUID, outcome: str, summary: str) -> None:
+    """Say in a sentence what a call led to: a message, an appointment."""
+    await db.execute(
+        text("UPDATE calls SET outcome = :outcome, summary = :summary WHERE user_id = :user AND id = :call"),
+        {"outcome": outcome, "summary": summary, "user": user, "call": call},
+    )
+
+
+def _repeated(user: uuid.UUID, call: uuid.UUID, route: str, status: CallStatus, known: Mapping[str, Any]) -> Decision:
+    """The stored answer; but a call that was talked to and has ended gets a hang-up."""
+    stored = Route(route)
+    if stored == Route.TALK and status not in (CallStatus.RINGING, CallStatus.IN_PROGRESS):
+        stored = Route.OVER
+    return Decision(stored, user, call, fresh=False, **known)

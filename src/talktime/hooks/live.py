@@ -1,0 +1,262 @@
+"""One live call: what ties the conversation to its socket, its hold and its transcript.
+
+However it ends, the talk is measured by our clock, the line is hung up at the carrier, the turns are stored, and the
+hold is settled, in this order. What the database does not take now it is offered again; behind that stands the sweep.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from talktime import log
+from talktime.agents.opening_hours import OpeningHours
+from talktime.calls import lifecycle
+from talktime.calls.lifecycle import Answered
+from talktime.carriers.contract import BadMessage, Carrier, Media, Stopped
+from talktime.errors import ProviderError
+from talktime.hooks.outbox import Outbox
+from talktime.http.context import Context
+from talktime.http.problems import DATABASE_AWAY
+from talktime.speech.contract import Moment, Tool
+from talktime.voice.conversation import Conversation, Engine, Providers
+from talktime.voice.line import Line
+from talktime.voice.meter import Metered
+from talktime.voice.receptionists import Receptionist
+from talktime.voice.tools import Tools
+from talktime.voice.turns import Ended, Turn
+
+HANG_UP_JOB = "calls.hang_up"
+LIMIT_JOB = "calls.limit"
+
+_FRAMES_MISSING_SECONDS = 20.0
+"""A carrier sends frames all the time, also of silence: after so long without any the line is dead."""
+_OFFER_AGAIN_SECONDS = 2.0
+_OFFER_TIMES = 60
+_LEAVE_SECONDS = 6.0
+_OUR_FAULT = {"error": "platform fault", "ai_down": "platform fault"}
+_TAKE_MESSAGE = Tool(
+    "take_message",
+    "Take a message for the people of the business, once the caller has said it.",
+    {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "description": "Who is calling"},
+            "message": {"type": "string", "description": "What they want passed on"},
+            "number": {"type": "string", "description": "The number to call back, if another than they call from"},
+        },
+        "required": ["message"],
+    },
+)
+_LOGGER = log.get(__name__)
+
+
+class LiveCall:
+    """A call that this process answered."""
+
+    def __init__(
+        self,
+        context: Context,
+        engine: Engine,
+        company: Carrier,
+        websocket: WebSocket,
+        translator: Media,
+        *,
+        call: Answered,
+        carrier_call_id: str,
+        receptionist: Receptionist,
+        answered: float,
+    ) -> None:
+        """`answered` is the moment, on the monotonic clock, from which the talk is counted."""
+        self._context = context
+        self._company = company
+        self._websocket = websocket
+        self._translator = translator
+        self._call = call
+        self._carrier_call_id = carrier_call_id
+        self._receptionist = receptionist
+        self._answered = answered
+        self._turns: asyncio.Queue[Turn | None] = asyncio.Queue()
+        self._line_is_gone = False
+        self._outbox = Outbox(websocket.send)
+        self._log = _LOGGER.bind(call_id=str(call.call_id), user_id=str(call.user_id))
+        self._conversation = Conversation(
+            Line(translator, self._outbox.put, lambda: None),
+            Providers([context.trio.transcriber], [context.trio.thinker], [context.trio.speaker]),
+            receptionist.brief,
+            self._moment,
+            call_key=str(call.call_id),
+            engine=engine,
+            settings=receptionist.settings,
+            tools=Tools((_TAKE_MESSAGE,), {"take_message": self._take_message}),
+            journal=self,
+        )
+        self._metered = Metered(
+            user_id=call.user_id,
+            call_id=call.call_id,
+            answered=answered,
+            granted_seconds=call.granted_seconds,
+            on_goodbye=lambda left: self._conversation.say_goodbye("credit_ended", seconds_max=left),
+            on_cut=lambda: self._conversation.end("credit_ended"),
+        )
+
+    async def carry(self) -> None:
+        """Talk, then settle. Returns when nothing of the call is left here."""
+        self._context.meter.add(self._metered)
+        self._context.call_began(self)
+        receiving = asyncio.create_task(self._receive())
+        writing = asyncio.create_task(self._write_turns())
+        try:
+            ended = await self._conversation.run()
+            seconds = time.monotonic() - self._answered
+            self._context.meter.talk_ended(self._metered, int(seconds))
+            receiving.cancel()
+            hung_up = await self._hang_up()
+            await self._close_socket()
+            self._turns.put_nowait(None)
+            await writing
+            await self._finish(ended, seconds, hung_up=hung_up)
+        finally:
+            for task in (receiving, writing):
+                task.cancel()
+            await asyncio.gather(receiving, writing, return_exceptions=True)
+            self._context.meter.remove(self._metered)
+            self._context.call_ended(self)
+
+    def turn(self, turn: Turn) -> None:
+        """Take a finished turn of the conversation; it is stored as soon as the database takes it."""
+        self._turns.put_nowait(turn)
+
+    def leave(self) -> None:
+        """The process is being stopped and will not wait: say goodbye."""
+        self._conversation.say_goodbye("shutdown", seconds_max=_LEAVE_SECONDS)
+
+    async def _receive(self) -> None:
+        """Feed the conversation what comes from the socket, until there is nothing more."""
+        try:
+            while True:
+                async with asyncio.timeout(_FRAMES_MISSING_SECONDS):
+                    message = await self._websocket.receive()
+                if message["type"] == "websocket.disconnect":
+                    break
+                try:
+                    event = self._translator.read(message.get("text") or message.get("bytes") or "")
+                except BadMessage as error:
+                    self._log.warning("the carrier sent something that makes no sense", error=str(error))
+                    continue
+                if isinstance(event, Stopped):
+                    self._line_is_gone = True
+                if event is not None:
+                    self._conversation.receive(event)
+        except TimeoutError:
+            self._conversation.end("line_dead")
+            return
+        except (WebSocketDisconnect, RuntimeError, OSError):
+            pass
+        self._conversation.end("caller_hung_up", "CALLER")
+
+    async def _hang_up(self) -> bool:
+        """End the call at the carrier: first its API, then the socket. False when the carrier did not take it."""
+        if self._line_is_gone:
+            return True
+        try:
+            await self._company.hang_up(self._carrier_call_id)
+        except ProviderError as error:
+            self._log.warning("the carrier did not hang up", error=str(error))
+            return False
+        return True
+
+    async def _close_socket(self) -> None:
+        await self._outbox.close()
+        if self._websocket.application_state == WebSocketState.CONNECTED:
+            try:
+                async with asyncio.timeout(2):
+                    await self._websocket.close()
+            except (RuntimeError, OSError, TimeoutError):
+                pass  # the other side was faster
+
+    async def _finish(self, ended: Ended, seconds: float, *, hung_up: bool) -> None:
+        if ended.error is not None:
+            self._log.error("a conversation failed", exc_info=ended.error)
+
+        async def settle() -> None:
+            async with self._context.database.transaction(user=self._call.user_id) as db:
+                done = await lifecycle.finish(
+                    db,
+                    self._call.user_id,
+                    self._call.call_id,
+                    seconds=seconds,
+                    reason=ended.reason,
+                    failed=ended.reason in ("error", "ai_down", "line_dead", "line_blocked"),
+                    not_charged_reason=_OUR_FAULT.get(ended.reason),
+                )
+                if not hung_up:
+                    await self._context.jobs.enqueue(
+                        db, HANG_UP_JOB, carrier=self._company.name, carrier_call_id=self._carrier_call_id
+                    )
+            self._log.info("call finished", reason=ended.reason, seconds=done.seconds, charged=done.charged)
+
+        await self._offer(settle)
+
+    async def _write_turns(self) -> None:
+        while (turn := await self._turns.get()) is not None:
+            row = _turn_row(self._call, turn)
+
+            async def store(row: Mapping[str, Any] = row) -> None:
+                async with self._context.database.transaction(user=self._call.user_id) as db:
+                    await lifecycle.write_turn(db, row)
+
+            await self._offer(store)
+
+    async def _offer(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something with the database, again and again while it is away. The lease is kept alive meanwhile."""
+        for attempt in range(_OFFER_TIMES):
+            try:
+                await work()
+            except DATABASE_AWAY as error:
+                self._log.warning("the database did not take it yet", attempt=attempt, error=type(error).__name__)
+                await asyncio.sleep(_OFFER_AGAIN_SECONDS)
+            else:
+                return
+        self._log.error("the database was away for too long; the sweep will finish this call")
+
+    def _moment(self) -> Moment:
+        now, language = datetime.now(UTC), self._receptionist.brief.language
+        if self._receptionist.hours is None:
+            unknown = OpeningHours(zone=self._receptionist.zone, week=((),) * 7)
+            return replace(unknown.moment(now, language), opening="")
+        return self._receptionist.hours.moment(now, language)
+
+    async def _take_message(self, arguments: Mapping[str, Any], _key: str) -> str:
+        """Keep a caller's message with the call; asked twice it says the same thing twice."""
+        name = str(arguments.get("name") or "").strip()[:200]
+        number = str(arguments.get("number") or "").strip()[:50]
+        message = str(arguments["message"]).strip()[:2000]
+        parts = [f"Message from {name}" if name else "Message", f"call back {number}" if number else "", message]
+        async with self._context.database.transaction(user=self._call.user_id) as db:
+            summary = ": ".join(part for part in parts if part)
+            await lifecycle.note_outcome(db, self._call.user_id, self._call.call_id, "message", summary)
+        return "the message was taken"
+
+
+def _turn_row(call: Answered, turn: Turn) -> dict[str, Any]:
+    latency = (
+        {name.removesuffix("_ms"): value for name, value in asdict(turn.latency).items()} if turn.latency else None
+    )
+    return {
+        "user_id": call.user_id,
+        "call_id": call.call_id,
+        "turn_no": turn.turn_no,
+        "speaker": turn.speaker,
+        "text": turn.text,
+        "began_ms": turn.began_ms,
+        "ended_ms": turn.ended_ms,
+        "interrupted": turn.interrupted,
+        "latency": latency,
+        "tools": [asdict(use) for use in turn.tools],
+        "sources": list(turn.sources),
+    }

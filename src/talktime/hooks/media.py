@@ -1,0 +1,155 @@
+"""The media socket: a carrier opens it for a call that rang, with the token that the ring was answered with.
+
+A token works once, for its own call, while that call rings. Everything else is closed without a word, and costs nobody
+anything.
+"""
+
+import asyncio
+import time
+
+from fastapi import APIRouter, WebSocket
+from starlette.websockets import WebSocketDisconnect
+
+from talktime import log
+from talktime.calls import lifecycle
+from talktime.calls.lifecycle import Answered
+from talktime.carriers import contract
+from talktime.carriers.contract import BadMessage, BadSignature, Carrier, Media, Started
+from talktime.errors import ProviderError, TalktimeError
+from talktime.hooks.live import LIMIT_JOB, LiveCall
+from talktime.hooks.token import call_of
+from talktime.http.context import Context, context_of
+from talktime.http.problems import DATABASE_AWAY
+from talktime.voice.receptionists import Receptionist
+
+_START_SECONDS = 10.0
+_POLICY = 1008
+_TRY_AGAIN = 1013
+_LOGGER = log.get(__name__)
+
+router = APIRouter(prefix="/hooks")
+
+
+@router.websocket("/{carrier}/media")
+async def media(websocket: WebSocket, carrier: str) -> None:
+    """Carry one call, from its first frame to its settled hold."""
+    context = context_of(websocket)
+    company = context.carriers.get(carrier)
+    if company is None or not _is_signed(websocket, context, company):
+        await websocket.close(_POLICY)
+        return
+    await websocket.accept()
+    translator = company.media()
+    started = await _started(websocket, translator)
+    if started is None:
+        await _close(websocket, _POLICY)
+        return
+    whose = call_of(context.settings.secret, carrier, started)
+    if whose is None:
+        _LOGGER.warning("a media socket with a wrong token was closed", carrier=carrier)
+        await _close(websocket, _POLICY)
+        return
+    answered = time.monotonic()
+    try:
+        async with context.database.transaction(user=whose[0]) as db:
+            call = await lifecycle.answer(db, *whose, context.meter.owner)
+            if call is not None:
+                await context.jobs.enqueue(
+                    db,
+                    LIMIT_JOB,
+                    carrier=carrier,
+                    carrier_call_id=started.call_id,
+                    user=str(call.user_id),
+                    agent=str(call.agent_id),
+                    version=call.agent_version,
+                )
+    except DATABASE_AWAY as error:
+        _LOGGER.error("a call could not be answered", call_id=str(whose[1]), error=type(error).__name__)
+        await _close(websocket, _TRY_AGAIN)
+        return
+    if call is None:
+        _LOGGER.warning("a media socket with a spent token was closed", call_id=str(whose[1]))
+        await _close(websocket, _POLICY)
+        return
+    receptionist = await _receptionist(context, company, call, started.call_id)
+    if receptionist is None:
+        await _close(websocket, _TRY_AGAIN)
+        return
+    await LiveCall(
+        context,
+        context.engine,
+        company,
+        websocket,
+        translator,
+        call=call,
+        carrier_call_id=started.call_id,
+        receptionist=receptionist,
+        answered=answered,
+    ).carry()
+
+
+async def _receptionist(
+    context: Context, company: Carrier, call: Answered, carrier_call_id: str
+) -> Receptionist | None:
+    """Who is to talk; None when that cannot be found out, and then the call is over and costs nothing."""
+    try:
+        return await context.receptionists.get((call.user_id, call.agent_id, call.agent_version))
+    except (*DATABASE_AWAY, TalktimeError) as error:
+        _LOGGER.error("an answered call has no agent", call_id=str(call.call_id), error=repr(error))
+    try:
+        await company.hang_up(carrier_call_id)
+        async with context.database.transaction(user=call.user_id) as db:
+            await lifecycle.finish(
+                db,
+                call.user_id,
+                call.call_id,
+                seconds=0,
+                reason="error",
+                failed=True,
+                not_charged_reason="platform fault",
+            )
+    except (*DATABASE_AWAY, ProviderError) as error:
+        # The lease runs out, and the sweep finishes the call: with no proven talk it charges the first seconds at most.
+        _LOGGER.error("a failed call was left to the sweep", call_id=str(call.call_id), error=type(error).__name__)
+    return None
+
+
+def _is_signed(websocket: WebSocket, context: Context, company: Carrier) -> bool:
+    query = f"?{websocket.url.query}" if websocket.url.query else ""
+    handshake = contract.Request(
+        method="GET",
+        url=f"{context.settings.media_url}{websocket.url.path}{query}",
+        headers={name.lower(): value for name, value in websocket.headers.items()},
+        body=b"",
+    )
+    try:
+        company.verify(handshake)
+    except BadSignature:
+        _LOGGER.warning("a media socket without the carrier's signature was refused", carrier=company.name)
+        return False
+    return True
+
+
+async def _started(websocket: WebSocket, translator: Media) -> Started | None:
+    """The stream's first words; None when they do not come, or are something else."""
+    try:
+        async with asyncio.timeout(_START_SECONDS):
+            while True:
+                message = await websocket.receive()
+                if message["type"] == "websocket.disconnect":
+                    return None
+                event = translator.read(message.get("text") or message.get("bytes") or "")
+                if isinstance(event, Started):
+                    return event
+                if event is not None:
+                    return None
+    except (TimeoutError, BadMessage, WebSocketDisconnect):
+        return None
+
+
+async def _close(websocket: WebSocket, code: int) -> None:
+    try:
+        async with asyncio.timeout(2):
+            await websocket.close(code)
+    except (RuntimeError, OSError, TimeoutError):
+        pass  # the other side was faster

@@ -1,0 +1,51 @@
+"""Errors as RFC 9457 problem details: a title, a status, and what to do. Nothing of the inside gets out."""
+
+import uuid
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+from talktime import log
+from talktime.errors import TalktimeError
+
+DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError)
+"""What comes up when the database cannot be reached, as far as it can be told from our own mistakes."""
+
+_LOGGER = log.get(__name__)
+
+
+def problem(status: int, title: str, detail: str = "") -> Response:
+    """One problem document."""
+    body = {"type": "about:blank", "title": title, "status": status}
+    if detail:
+        body["detail"] = detail
+    return Response(orjson.dumps(body), status, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Turn every error into a problem document."""
+
+    @app.exception_handler(TalktimeError)
+    async def _talktime(_request: Request, error: TalktimeError) -> Response:
+        return problem(error.status, str(error))
+
+    @app.exception_handler(HTTPException)
+    async def _http(_request: Request, error: HTTPException) -> Response:
+        return problem(error.status_code, str(error.detail))
+
+    @app.exception_handler(DBAPIError)
+    @app.exception_handler(PoolTimeoutError)
+    async def _database(request: Request, error: Exception) -> Response:
+        if isinstance(error, DATABASE_AWAY):
+            _LOGGER.error("the database is away", path=request.url.path, error=type(error).__name__)
+            return problem(503, "The database cannot be reached at the moment.", "Try again in a few seconds.")
+        return await _unexpected(request, error)
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> Response:
+        incident = uuid.uuid4().hex[:12]
+        _LOGGER.error("unexpected error", path=request.url.path, incident=incident, exc_info=error)
+        return problem(500, "Something went wrong here.", f"We have a record of it: {incident}.")

@@ -1,0 +1,67 @@
+"""The job queue in PostgreSQL. A job is enqueued on the caller's own connection: it exists when the transaction commits
+and never did when it rolls back.
+
+Handlers are registered by `app`, so that this file knows nobody above it. Arguments are ids and plain numbers, never
+personal data. Every handler can run twice.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import procrastinate
+from procrastinate import BaseRetryStrategy, PsycopgConnector, RetryDecision
+from procrastinate.jobs import Job
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from talktime.db.session import EVERYONE_ROLE
+from talktime.errors import ProviderError
+
+Handler = Callable[..., Awaitable[None]]
+
+
+class _Ladder(BaseRetryStrategy):
+    """Try again after 1, 2, 4 … seconds, eight times at most; a provider's permanent failure is final at once."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if (isinstance(exception, ProviderError) and exception.permanent) or job.attempts >= 8:
+            return None
+        return RetryDecision(retry_in={"seconds": 2**job.attempts})
+
+
+class Jobs:
+    """The queue of one process."""
+
+    def __init__(self, url: str) -> None:
+        self._app = procrastinate.App(
+            connector=PsycopgConnector(
+                conninfo=url,
+                min_size=1,
+                max_size=4,
+                kwargs={"options": f"-c role={EVERYONE_ROLE}", "application_name": "talktime jobs"},
+            )
+        )
+        # Its own logger repeats arguments at each step; ours says what matters.
+        logging.getLogger("procrastinate").setLevel(logging.ERROR)
+
+    def handle(self, name: str, handler: Handler) -> None:
+        """Say who does the jobs of this name."""
+        self._app.task(name=name, retry=_Ladder())(handler)
+
+    async def enqueue(self, db: AsyncSession, name: str, **arguments: str | int) -> None:
+        """Add a job inside the caller's transaction."""
+        raw = await (await db.connection()).get_raw_connection()
+        options: Any = {"connection": raw.driver_connection}
+        await self._app.configure_task(name, **options).defer_async(**arguments)
+
+    async def work(self) -> None:
+        """Do jobs until cancelled; those that are running are given a few seconds to end."""
+        async with self._app.open_async():
+            await self._app.run_worker_async(
+                wait=True,
+                concurrency=4,
+                install_signal_handlers=False,
+                fetch_job_polling_interval=2.0,
+                shutdown_graceful_timeout=5.0,
+                delete_jobs="successful",
+            )

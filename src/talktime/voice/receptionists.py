@@ -1,0 +1,117 @@
+"""Agents made ready to talk: their version read, their greeting spoken, their language model built, before a call needs
+it.
+
+Versions never change, so what is ready stays ready; memory is bounded.
+"""
+
+import asyncio
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from talktime import log
+from talktime.agents.opening_hours import OpeningHours
+from talktime.agents.publish import brief_of, opening_hours, read_version
+from talktime.db.session import Database
+from talktime.errors import NotFound, ProviderError
+from talktime.speech.choose import Trio
+from talktime.speech.contract import Brief
+from talktime.voice.conversation import Engine
+from talktime.voice.turns import TurnSettings
+
+_KEPT_MAX = 256
+_LOGGER = log.get(__name__)
+Key = tuple[uuid.UUID, uuid.UUID, int]
+"""User, agent, version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receptionist:
+    """One version of an agent, as a conversation needs it."""
+
+    brief: Brief
+    zone: str
+    hours: OpeningHours | None
+    settings: TurnSettings
+
+
+class Receptionists:
+    """Those of one process."""
+
+    def __init__(self, database: Database, trio: Trio, engine: Engine) -> None:
+        self._database = database
+        self._trio = trio
+        self._engine = engine
+        self._known: OrderedDict[Key, asyncio.Task[Receptionist]] = OrderedDict()
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    def expect(self, key: Key) -> None:
+        """A call for this one is about to come: begin to make it ready."""
+        self._task(key)
+
+    async def get(self, key: Key) -> Receptionist:
+        """The receptionist, read if need be; its greeting and its ears may still be on their way."""
+        return await asyncio.shield(self._task(key))
+
+    async def close(self) -> None:
+        """Drop what is under way."""
+        tasks = [*self._tasks, *self._known.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def ready(self, key: Key) -> None:
+        """Wait until everything that can be prepared is."""
+        await self._prepare(await self.get(key))
+
+    def _task(self, key: Key) -> asyncio.Task[Receptionist]:
+        task = self._known.get(key)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = self._known[key] = asyncio.create_task(self._read(key))
+            task.add_done_callback(self._prepare_later)
+        self._known.move_to_end(key)
+        while len(self._known) > _KEPT_MAX:
+            self._known.popitem(last=False)
+        return task
+
+    async def _read(self, key: Key) -> Receptionist:
+        user, agent_id, version_no = key
+        async with self._database.transaction(user=user) as db:
+            agent, version = await read_version(db, user, agent_id, version_no)
+        values = {"call_seconds_max": version.call_seconds_max, **version.turn_settings}
+        return Receptionist(
+            brief=brief_of(agent, version),
+            zone=agent.zone,
+            hours=opening_hours(version),
+            settings=TurnSettings.from_json(values),
+        )
+
+    def _prepare_later(self, read: asyncio.Task[Receptionist]) -> None:
+        if read.cancelled():
+            return
+        error = read.exception()
+        if error is not None:
+            # Whoever needs it gets the error; nobody may be waiting yet.
+            if not isinstance(error, SQLAlchemyError | NotFound | OSError):
+                _LOGGER.error("an agent could not be made ready", exc_info=error)
+            return
+        task: asyncio.Task[object] = asyncio.create_task(self._prepare(read.result()))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _prepare(self, receptionist: Receptionist) -> None:
+        brief = receptionist.brief
+        outcomes = await asyncio.gather(
+            self._engine.greetings.prepare(brief, [self._trio.speaker]),
+            self._trio.transcriber.prepare(brief),
+            self._trio.thinker.prepare(brief),
+            return_exceptions=True,
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, ProviderError):
+                # The call itself tries again, and has its own way of dealing with a provider that fails.
+                _LOGGER.warning("a provider could not prepare", error=str(outcome))
+            elif isinstance(outcome, BaseException):
+                raise outcome
