@@ -1,5 +1,39 @@
 """The command line: one file per group of commands."""
 
+import sys
+
+import typer
+
+from talktime.errors import ProviderError, TalktimeError
+
+app = typer.Typer(
+    name="talktime",
+    help="Talktime: prepaid AI phone agents on your own PostgreSQL.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _add_commands() -> None:
+    from talktime.cli import call, db, ledger, numbers, serve, users
+
+    app.command("serve")(serve.serve)
+    app.command("call")(call.call)
+    app.add_typer(db.app, name="db")
+    app.add_typer(ledger.app, name="ledger")
+    app.add_typer(users.app, name="users")
+    app.add_typer(numbers.app, name="numbers")
+
 
 def main() -> None:
-    print("talktime")
+    """Run a command. What the user can mend is one line on standard error and exit code 1, never a traceback."""
+    _add_commands()
+    try:
+        app()
+    except (TalktimeError, ProviderError) as error:
+        sys.stderr.write(f"talktime: {error}\n")
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

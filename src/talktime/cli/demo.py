@@ -1,0 +1,70 @@
+"""The demo customer: made once, found again afterwards."""
+
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from talktime.accounts.models import Role, User
+from talktime.agents import demo as content
+from talktime.agents.publish import Draft, create, publish
+from talktime.calls.models import Call
+from talktime.credits import ledger
+from talktime.credits.models import Price
+from talktime.db.session import Database
+from talktime.numbers import pool
+
+EMAIL = "front.desk@rose-lane.example"
+OPERATOR_EMAIL = "operator@talktime.example"
+NUMBER = "+442079460958"
+"""From the range that Britain keeps for fiction."""
+CREDITS = 1000
+_WHY = "the demo's people are made before anybody signs in"
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """The demo customer."""
+
+    user_id: uuid.UUID
+    email: str
+    number: str
+    has_calls: bool
+
+
+async def ensure_demo(database: Database) -> Demo:
+    """Make the demo's operator, price, customer, agent, number and credits, unless they are there."""
+    async with database.transaction(everyone=_WHY) as db:
+        # One at a time, also when two servers start at once.
+        await db.execute(select(func.pg_advisory_xact_lock(0x74616C6B)))
+        user = (await db.execute(select(User).where(User.email == EMAIL))).scalar_one_or_none()
+        if user is None:
+            operator = User(email=OPERATOR_EMAIL, name="Operator", role=Role.ADMIN, zone=content.ZONE)
+            user = User(email=EMAIL, name=content.BUSINESS, zone=content.ZONE, locale=content.LANGUAGE)
+            db.add_all([operator, user])
+            await db.flush()
+            if (await db.scalar(select(func.count()).select_from(Price).where(Price.user_id.is_(None)))) == 0:
+                db.add(Price(credits_per_minute=15, connection_fee=0, initial_seconds=60, increment_seconds=60))
+            agent = await create(
+                db,
+                user.id,
+                name="Front desk",
+                business=content.BUSINESS,
+                language=content.LANGUAGE,
+                zone=content.ZONE,
+            )
+            draft = Draft(
+                greeting=content.GREETING,
+                instructions=content.INSTRUCTIONS,
+                hours=content.HOURS,
+                entries=content.ENTRIES,
+                phrases=content.PHRASES,
+            )
+            await publish(db, user.id, agent.id, draft)
+            await pool.add(db, NUMBER, carrier="simulated")
+            await pool.assign(db, NUMBER, user=user.id, agent=agent.id)
+            await ledger.adjust(
+                db, user.id, reference="demo:start", amount=CREDITS, reason="Credits to try with", actor=operator.id
+            )
+        calls = await db.scalar(select(func.count()).select_from(Call).where(Call.user_id == user.id))
+        return Demo(user.id, EMAIL, NUMBER, bool(calls))

@@ -1,0 +1,224 @@
+"""A server with everything it needs around it: database, migrations, the demo's customer and phone company.
+
+Everything that this starts it stops, in the reverse order; calls are drained before anything else is taken away.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Collection, Generator
+from dataclasses import dataclass
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from talktime import app as application
+from talktime.carriers.simulated import SimulatedAccount
+from talktime.cli import running
+from talktime.cli.demo import Demo, ensure_demo
+from talktime.db.deploy import deploy, status
+from talktime.db.session import Database, connect
+from talktime.errors import BadInput, Conflict, ProviderError
+from talktime.settings import Settings
+
+_CARRIER_STARTS_SECONDS = 15.0
+_FRAME_BYTES_MAX = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server that takes requests."""
+
+    url: str
+    app: FastAPI
+    settings: Settings
+    database: Database
+    """Another pool to the same database, for the command that serves."""
+    demo: Demo | None
+
+
+@contextlib.asynccontextmanager
+async def served(
+    settings: Settings,
+    *,
+    demo: bool,
+    parts: Collection[str] = application.PARTS,
+    drain_seconds_max: float = 30.0,
+    impatient: asyncio.Event | None = None,
+) -> AsyncIterator[Served]:
+    """Serve for as long as the block. `impatient`, once set, lets live calls say goodbye and waits for them no longer."""
+    if not demo and settings.secret_key is None:
+        raise BadInput("Set TALKTIME_SECRET_KEY (32 characters or more); only the demo makes one for itself.")
+    other = await running.find_instance(settings.home)
+    if other is not None:
+        raise Conflict(f"Talktime is serving at {other.url} already (process {other.pid}).")
+    async with contextlib.AsyncExitStack() as stack:
+        sync = stack.enter_context(contextlib.ExitStack())
+        listener = _listen(settings)
+        sync.callback(listener.close)
+        url = await asyncio.to_thread(sync.enter_context, running.database_url(settings))
+        await asyncio.to_thread(_migrate, settings, url, demo)
+        database = connect(url, connections_max=4)
+        stack.push_async_callback(database.close)
+        customer = await ensure_demo(database) if demo else None
+        if demo:
+            await stack.enter_async_context(_phone_company(settings))
+        app = application.create_app(settings, url, parts=parts, demo=demo)
+        await stack.enter_async_context(_web_server(app, listener, drain_seconds_max, impatient or asyncio.Event()))
+        running.announce(settings.home, running.Instance(os.getpid(), f"http://{settings.host}:{settings.port}", demo))
+        stack.callback(running.withdraw, settings.home)
+        yield Served(settings.base_url, app, settings, database, customer)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise Conflict(
+            f"Port {settings.port} of {settings.host} cannot be used ({error.strerror}): set TALKTIME_PORT to another."
+        ) from None
+    listener.listen(1024)
+    listener.setblocking(False)
+    return listener
+
+
+def _migrate(settings: Settings, url: str, demo: bool) -> None:
+    """Bring our own database up to date; somebody else's only has to be."""
+    if demo or settings.database_url is None:
+        owner = settings.database_owner_url
+        deploy(url, owner.get_secret_value() if owner else url)
+        return
+    now = status(url)
+    if now.pending:
+        raise Conflict(f"The database is {len(now.pending)} migrations behind: run `talktime db deploy` first.")
+
+
+@contextlib.asynccontextmanager
+async def _phone_company(settings: Settings) -> AsyncIterator[None]:
+    """The simulated carrier, as a process of its own: it goes on when we are killed, and we find it again."""
+    account = SimulatedAccount.of(settings)
+    pid = await _carrier_pid(account)
+    if pid is None:
+        environment = {
+            **os.environ,
+            "TALKTIME_HOME": str(settings.home),
+            "TALKTIME_PORT": str(settings.port),
+            "TALKTIME_CARRIER_PORT": str(settings.carrier_port),
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "talktime.simulate.carrier",
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            # Ctrl-C in the terminal is for us: our calls are drained while the company still carries them.
+            start_new_session=True,
+        )
+        pid = await _wait_for_carrier(account, process)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+
+async def _wait_for_carrier(account: SimulatedAccount, process: asyncio.subprocess.Process) -> int:
+    async with asyncio.timeout(_CARRIER_STARTS_SECONDS):
+        while (pid := await _carrier_pid(account)) is None:
+            if process.returncode is not None:
+                raise ProviderError(
+                    f"The simulated carrier could not be started on {account.api_base}:"
+                    " set TALKTIME_CARRIER_PORT to a free port.",
+                    permanent=True,
+                )
+            await asyncio.sleep(0.05)
+    return pid
+
+
+async def _carrier_pid(account: SimulatedAccount) -> int | None:
+    """Who answers at the carrier's door and knows its secret; None when nobody does."""
+    async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+        try:
+            answer = await client.get(
+                f"{account.api_base}/simulate/health", headers={"Authorization": f"Bearer {account.control_secret}"}
+            )
+        except httpx.HTTPError:
+            return None
+    return int(answer.json()["pid"]) if answer.status_code == 200 else None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, and with a way to know that it runs."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_up = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.is_up.set()
+
+    def stop_listening(self) -> None:
+        """Take no new connections; those that are open stay."""
+        for server in self.servers:
+            server.close()
+
+
+@contextlib.asynccontextmanager
+async def _web_server(
+    app: FastAPI, listener: socket.socket, drain_seconds_max: float, impatient: asyncio.Event
+) -> AsyncIterator[None]:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        ws="websockets-sansio",
+        ws_max_size=_FRAME_BYTES_MAX,
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=5,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    up = asyncio.create_task(server.is_up.wait())
+    await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if serving.done():
+            up.cancel()
+            serving.result()
+            raise ProviderError("The server did not start; what went wrong stands above.", permanent=True)
+        yield
+        # uvicorn would close the media sockets at once: they have to end by themselves first.
+        server.stop_listening()
+        await _drain(app, drain_seconds_max, impatient)
+    finally:
+        server.should_exit = True
+        await asyncio.wait({serving})
+
+
+async def _drain(app: FastAPI, seconds_max: float, impatient: asyncio.Event) -> None:
+    draining = asyncio.create_task(application.drain(app, seconds_max))
+    hurry = asyncio.create_task(impatient.wait())
+    await asyncio.wait({draining, hurry}, return_when=asyncio.FIRST_COMPLETED)
+    if not draining.done():
+        draining.cancel()
+        await asyncio.gather(draining, return_exceptions=True)
+        await application.drain(app, 0)
+    hurry.cancel()
