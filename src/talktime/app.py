@@ -31,7 +31,7 @@ from talktime.inbox import ProviderEvent
 from talktime.jobs import Jobs
 from talktime.numbers.pool import answering_agents
 from talktime.settings import Settings
-from talktime.speech.choose import choose
+from talktime.speech.choose import Trio, choose
 from talktime.voice.conversation import Engine
 from talktime.voice.meter import Meter
 from talktime.voice.receptionists import Receptionists
@@ -42,14 +42,24 @@ _GOODBYE_SECONDS = 10.0
 """For a goodbye to be played, the line to be hung up and the hold to be settled."""
 
 
-def create_app(settings: Settings, database_url: str, *, parts: Collection[str] = PARTS, demo: bool = False) -> FastAPI:
-    """The ASGI application. Its background work begins and ends with its lifespan."""
+def create_app(
+    settings: Settings,
+    database_url: str,
+    *,
+    parts: Collection[str] = PARTS,
+    demo: bool = False,
+    trio: Trio | None = None,
+) -> FastAPI:
+    """The ASGI application. Its background work begins and ends with its lifespan.
+
+    `trio` replaces the ears, the head and the mouth that the settings would choose.
+    """
     assert set(parts) <= set(PARTS), parts
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
-            context = await _build(stack, settings, database_url, demo=demo)
+            context = await _build(stack, settings, database_url, demo=demo, trio=trio or choose(settings))
             app.state.context = context
             if "voice" in parts:
                 await _warm(context)
@@ -94,14 +104,13 @@ def carriers_of(settings: Settings, *, demo: bool) -> dict[str, Carrier]:
     return carriers
 
 
-async def _build(stack: contextlib.AsyncExitStack, settings: Settings, database_url: str, *, demo: bool) -> Context:
+async def _build(stack: contextlib.AsyncExitStack, settings: Settings, database_url: str, *, demo: bool, trio: Trio) -> Context:
     database = connect(database_url, connections_max=settings.database_connections_max)
     stack.push_async_callback(database.close)
     jobs = Jobs(database_url)
     carriers = carriers_of(settings, demo=demo)
     for carrier in carriers.values():
         stack.push_async_callback(carrier.close)
-    trio = choose(settings)
     engine = Engine.warm()
     receptionists = Receptionists(database, trio, engine)
     stack.push_async_callback(receptionists.close)

@@ -69,7 +69,7 @@ async def served(
         if demo:
             await stack.enter_async_context(_phone_company(settings))
         app = application.create_app(settings, url, parts=parts, demo=demo)
-        await stack.enter_async_context(_web_server(app, listener, drain_seconds_max, impatient or asyncio.Event()))
+        await stack.enter_async_context(web_server(app, listener, drain_seconds_max, impatient or asyncio.Event()))
         running.announce(settings.home, running.Instance(os.getpid(), f"http://{settings.host}:{settings.port}", demo))
         stack.callback(running.withdraw, settings.home)
         yield Served(settings.base_url, app, settings, database, customer)
@@ -179,7 +179,7 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def _web_server(
+async def web_server(
     app: FastAPI, listener: socket.socket, drain_seconds_max: float, impatient: asyncio.Event
 ) -> AsyncIterator[None]:
     config = uvicorn.Config(

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketState
 
 from talktime import log
 from talktime.agents.opening_hours import OpeningHours
@@ -19,7 +19,7 @@ from talktime.calls import lifecycle
 from talktime.calls.lifecycle import Answered
 from talktime.carriers.contract import BadMessage, Carrier, Media, Stopped
 from talktime.errors import ProviderError
-from talktime.hooks.outbox import Outbox
+from talktime.hooks.outbox import GONE, Outbox
 from talktime.http.context import Context
 from talktime.http.problems import DATABASE_AWAY
 from talktime.speech.contract import Moment, Tool
@@ -115,11 +115,15 @@ class LiveCall:
             seconds = time.monotonic() - self._answered
             self._context.meter.talk_ended(self._metered, int(seconds))
             receiving.cancel()
-            hung_up = await self._hang_up()
-            await self._close_socket()
-            self._turns.put_nowait(None)
-            await writing
-            await self._finish(ended, seconds, hung_up=hung_up)
+            hung_up = False
+            try:
+                hung_up = await self._hang_up()
+                await self._close_socket()
+            finally:
+                # Whatever becomes of the line, what was said is kept and what was talked is settled.
+                self._turns.put_nowait(None)
+                await writing
+                await self._finish(ended, seconds, hung_up=hung_up)
         finally:
             for task in (receiving, writing):
                 task.cancel()
@@ -155,7 +159,7 @@ class LiveCall:
         except TimeoutError:
             self._conversation.end("line_dead")
             return
-        except (WebSocketDisconnect, RuntimeError, OSError):
+        except GONE:
             pass
         self._conversation.end("caller_hung_up", "CALLER")
 
@@ -176,7 +180,7 @@ class LiveCall:
             try:
                 async with asyncio.timeout(2):
                     await self._websocket.close()
-            except (RuntimeError, OSError, TimeoutError):
+            except (*GONE, TimeoutError):
                 pass  # the other side was faster
 
     async def _finish(self, ended: Ended, seconds: float, *, hung_up: bool) -> None:

@@ -17,6 +17,7 @@ from talktime.carriers import contract
 from talktime.carriers.contract import BadMessage, BadSignature, Carrier, Media, Started
 from talktime.errors import ProviderError, TalktimeError
 from talktime.hooks.live import LIMIT_JOB, LiveCall
+from talktime.hooks.outbox import GONE
 from talktime.hooks.token import call_of
 from talktime.http.context import Context, context_of
 from talktime.http.problems import DATABASE_AWAY
@@ -151,5 +152,5 @@ async def _close(websocket: WebSocket, code: int) -> None:
     try:
         async with asyncio.timeout(2):
             await websocket.close(code)
-    except (RuntimeError, OSError, TimeoutError):
+    except (*GONE, TimeoutError):
         pass  # the other side was faster

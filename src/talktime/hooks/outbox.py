@@ -10,6 +10,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
+from starlette.websockets import WebSocketDisconnect
+
+GONE = (WebSocketDisconnect, RuntimeError, OSError)
+"""What sending raises when the other side is gone already."""
+
 _WAITING_MAX = 250
 """Messages: five seconds of audio."""
 
@@ -35,7 +40,7 @@ class Outbox:
             waits_for = next(steps)
         except StopIteration:
             return True
-        except (RuntimeError, OSError):
+        except GONE:
             self.is_broken = True
             return False
         self._task = asyncio.get_running_loop().create_task(self._go_on(_Rest(waits_for, steps)))
@@ -54,7 +59,7 @@ class Outbox:
             await rest
             while self._waiting:
                 await self._send({"type": "websocket.send", "text": self._waiting.popleft()})
-        except (RuntimeError, OSError):
+        except GONE:
             self.is_broken = True
         finally:
             self._task = None
