@@ -1,0 +1,203 @@
+"""Twilio: prove its requests, read its forms, answer in its markup, and end, limit and look up calls by its API.
+
+The one rule: no request is read before `verify` has passed, and a request of another account never passes, whoever
+signed it. Nothing here makes anything at Twilio, so nothing is ever made twice; every verb may be repeated.
+"""
+
+import asyncio
+import re
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import orjson
+
+from talktime.carriers import twilio_signature
+from talktime.carriers.contract import (
+    Answer,
+    BadMessage,
+    BadSignature,
+    Leg,
+    LegState,
+    Reply,
+    Report,
+    Request,
+    Ring,
+    first_of,
+)
+from talktime.carriers.twilio_answer import markup
+from talktime.carriers.twilio_media import TwilioMedia
+from talktime.errors import ProviderError
+
+API_BASE = "https://api.twilio.com"
+REQUEST_SECONDS_MAX = 10.0
+_CALL_ID = re.compile(r"CA[0-9a-f]{32}", re.ASCII)
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
+_SECONDS = re.compile(r"[0-9]{1,7}", re.ASCII)
+_ALREADY_GONE = (20404, 21220)
+"""Twilio's codes for a call that it no longer knows, and for one that is no longer in progress."""
+
+# What a withheld number looks like: these words, typed on a telephone's keys.
+_WITHHELD = {"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"}  # ANONYMOUS, RESTRICTED, BLOCKED, …
+
+_STATES = {
+    "queued": LegState.RINGING,
+    "initiated": LegState.RINGING,
+    "ringing": LegState.RINGING,
+    "in-progress": LegState.IN_PROGRESS,
+    "completed": LegState.COMPLETED,
+    "busy": LegState.BUSY,
+    "no-answer": LegState.NO_ANSWER,
+    "canceled": LegState.CANCELED,
+    "failed": LegState.FAILED,
+}
+
+
+class Twilio:
+    """One Twilio account."""
+
+    name = "twilio"
+
+    def __init__(
+        self, account_sid: str, auth_token: str, api_base: str = API_BASE, client: httpx.AsyncClient | None = None
+    ) -> None:
+        if not account_sid or not auth_token.strip():
+            raise ValueError("Twilio needs an account SID and an auth token: an empty token would prove nothing")
+        self.account_sid = account_sid
+        self._token = auth_token
+        self._calls_url = f"{api_base.rstrip('/')}/2010-04-01/Accounts/{quote(account_sid, safe='')}/Calls"
+        self._client = client or httpx.AsyncClient(timeout=httpx.Timeout(5.0, connect=3.0))
+        self._owns_client = client is None
+
+    def verify(self, request: Request) -> None:
+        """Raise BadSignature unless Twilio signed this very request, for our account.
+
+        A web socket's handshake names no account; its first message does (`Started.account`).
+        """
+        fields = twilio_signature.check(self._token, request)
+        accounts = set(fields.get("AccountSid", ()))
+        if accounts - {self.account_sid}:
+            raise BadSignature("the request is of another account")
+        if not accounts and request.method != "GET" and "bodySHA256=" not in request.url:
+            raise BadSignature("the request names no account")
+
+    def read_ring(self, request: Request) -> Ring:
+        """Raises BadMessage."""
+        fields = _fields(request)
+        dialled = first_of(fields, "To")
+        if not _E164.fullmatch(dialled):
+            raise BadMessage("the dialled number is not E.164")
+        caller = next(iter(fields.get("From", ())), "")
+        return Ring(
+            account=first_of(fields, "AccountSid"),
+            call_id=_call_id(fields),
+            caller=caller if _E164.fullmatch(caller) and caller not in _WITHHELD else "",
+            dialled=dialled,
+        )
+
+    def read_report(self, request: Request) -> Report:
+        """Raises BadMessage. `CallDuration` is in seconds; `Duration`, which stands beside it, is billed minutes."""
+        fields = _fields(request)
+        call_id, status = _call_id(fields), first_of(fields, "CallStatus")
+        state = _STATES.get(status)
+        if state is None:
+            raise BadMessage("the call has a status that Twilio does not name")
+        # Without a number of its own a report stands where its state does.
+        order = 2 if state.is_over else 1 if state is LegState.IN_PROGRESS else 0
+        sequence = _number(fields.get("SequenceNumber", [str(order)])[0], "SequenceNumber")
+        seconds = fields.get("CallDuration", [""])[0]
+        return Report(
+            account=first_of(fields, "AccountSid"),
+            call_id=call_id,
+            event_id=f"{call_id}:{sequence}:{status}",
+            state=state,
+            sequence=sequence,
+            seconds=_number(seconds, "CallDuration") if seconds and state.is_over else None,
+        )
+
+    def reply(self, answer: Answer) -> Reply:
+        """The answer to a ring as TwiML."""
+        return markup(answer)
+
+    def media(self) -> TwilioMedia:
+        """A translator for one media socket."""
+        return TwilioMedia()
+
+    async def hang_up(self, call_id: str) -> None:
+        """End a call; one that is already gone is success. Raises ProviderError."""
+        status, said = await self._ask("POST", call_id, {"Status": "completed"})
+        if status != 404 and said.get("code") not in _ALREADY_GONE:
+            _require_success(status, said, "hang up")
+
+    async def limit(self, call_id: str, seconds: int) -> None:
+        """Let Twilio end the call `seconds` after it began. Raises ProviderError."""
+        assert seconds > 0, seconds
+        status, said = await self._ask("POST", call_id, {"TimeLimit": str(seconds)})
+        _require_success(status, said, "limit")
+
+    async def look_up(self, call_id: str) -> Leg | None:
+        """How the call stands; None when Twilio does not know it. Raises ProviderError."""
+        status, said = await self._ask("GET", call_id)
+        if status == 404:
+            return None
+        _require_success(status, said, "look up")
+        state = _STATES.get(str(said.get("status")))
+        if state is None or said.get("sid") != call_id:
+            raise ProviderError("Twilio's answer shows no such call, or one in no known state")
+        seconds = said.get("duration")
+        known = state.is_over and seconds is not None and _SECONDS.fullmatch(str(seconds))
+        return Leg(call_id=call_id, state=state, seconds=int(str(seconds)) if known else None)
+
+    async def close(self) -> None:
+        """Let go of connections; a client that was given stays open."""
+        if self._owns_client:
+            await self._client.aclose()
+
+    async def _ask(self, method: str, call_id: str, form: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
+        if not _CALL_ID.fullmatch(call_id):
+            raise ProviderError("this is no name of a Twilio call", permanent=True)
+        url = f"{self._calls_url}/{call_id}.json"
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS_MAX):
+                response = await self._client.request(method, url, data=form, auth=(self.account_sid, self._token))
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise ProviderError(f"Twilio cannot be reached: {type(error).__name__}") from error
+        return response.status_code, _json(response.content)
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    """What the API says; {} for what is no JSON object, as proxies send with their errors."""
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _require_success(status: int, said: dict[str, Any], verb: str) -> None:
+    """Anything but success is an error; it is worth another try when Twilio is at fault or asks us to slow down."""
+    if 200 <= status < 300:
+        return
+    permanent = status < 500 and status not in (408, 409, 425, 429)
+    code = f", code {said['code']}" if isinstance(said.get("code"), int) else ""
+    raise ProviderError(f"Twilio refused to {verb} the call: HTTP {status}{code}", permanent=permanent)
+
+
+def _fields(request: Request) -> twilio_signature.Fields:
+    try:
+        return twilio_signature.fields_of(request)
+    except (ValueError, BadSignature) as error:
+        raise BadMessage("the request is no form") from error
+
+
+def _call_id(fields: twilio_signature.Fields) -> str:
+    call_id = first_of(fields, "CallSid")
+    if not _CALL_ID.fullmatch(call_id):
+        raise BadMessage("the CallSid is not of Twilio's form")
+    return call_id
+
+
+def _number(text: str, name: str) -> int:
+    if not _SECONDS.fullmatch(text):
+        raise BadMessage(f"{name} is not a number")
+    return int(text)

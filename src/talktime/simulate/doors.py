@@ -1,0 +1,206 @@
+"""The simulated phone company's HTTP: Twilio's REST API for calls, and a door of its own where calls are placed.
+
+The one rule: both doors ask for their own secret before they say anything, and the control door, which no real carrier
+has, opens to this machine only.
+"""
+
+import asyncio
+import base64
+import binascii
+import hmac
+import ipaddress
+import os
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, Protocol
+
+import orjson
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from talktime.errors import BadInput
+from talktime.simulate import twiml
+from talktime.simulate.legs import Event, Leg
+from talktime.simulate.orders import Order
+
+ORDER_BYTES_MAX = 50_000_000
+
+
+class Company(Protocol):
+    """What the doors lead to."""
+
+    account: str
+    token: str
+    control_secret: str
+
+    def leg(self, sid: str) -> Leg | None:
+        """A call by its name."""
+
+    def place(self, order: Order) -> AsyncGenerator[Event, None]:
+        """Make a call. Raises BadInput at the first step."""
+
+    def live(self) -> int:
+        """How many calls there are now."""
+
+
+def application(company: Company) -> Starlette:
+    """The ASGI application."""
+
+    async def show_or_change(request: Request) -> Response:
+        return await _call_resource(company, request)
+
+    async def place(request: Request) -> Response:
+        refusal = _control_refusal(company, request)
+        return refusal if refusal is not None else await _place(company, request)
+
+    async def health(request: Request) -> Response:
+        return _control_refusal(company, request) or _json({"ok": True, "calls": company.live(), "pid": os.getpid()})
+
+    return Starlette(
+        routes=[
+            Route("/2010-04-01/Accounts/{account}/Calls/{name}.json", show_or_change, methods=["GET", "POST"]),
+            Route("/simulate/calls", place, methods=["POST"]),
+            Route("/simulate/health", health, methods=["GET"]),
+        ]
+    )
+
+
+# Twilio's API.
+
+
+async def _call_resource(company: Company, request: Request) -> Response:
+    if not _is_account(company, request):
+        return _api_error(401, 20003, "Authenticate")
+    leg = company.leg(request.path_params["name"])
+    if leg is None:
+        return _api_error(404, 20404, f"The requested resource {request.url.path} was not found")
+    faults = leg.order.faults
+    leg.api_asked += 1
+    await asyncio.sleep(faults.api_delay_seconds)
+    if faults.api_status is not None and (faults.api_refusals is None or leg.api_asked <= faults.api_refusals):
+        codes = {404: 20404, 429: 20429, 500: 20500, 503: 20503}
+        return _api_error(faults.api_status, codes.get(faults.api_status, 20001), "As ordered")
+    if request.method == "POST":
+        return await _change(leg, request)
+    return _json(leg.record.shown())
+
+
+async def _change(leg: Leg, request: Request) -> Response:
+    async with request.form(max_files=0, max_fields=50) as form:
+        wanted = {name: value for name, value in form.items() if isinstance(value, str)}
+    if leg.record.state.is_over:
+        if "Status" in wanted:
+            return _api_error(404, 20404, f"The requested resource {request.url.path} was not found")
+        return _api_error(400, 21220, "Call is not in-progress. Cannot redirect.")
+    if "TimeLimit" in wanted:
+        if not wanted["TimeLimit"].isdecimal() or int(wanted["TimeLimit"]) < 1:
+            return _api_error(400, 21218, "TimeLimit is not a number of seconds")
+        leg.set_limit(int(wanted["TimeLimit"]))
+    if "Twiml" in wanted:
+        try:
+            leg.redirect(wanted["Twiml"].encode())
+        except twiml.BadMarkup as error:
+            return _api_error(400, 21218, str(error))
+    if wanted.get("Status", "completed") not in ("completed", "canceled"):
+        return _api_error(400, 21218, "Invalid Status")
+    if "Status" in wanted:
+        leg.hang_up("api")
+    return _json(leg.record.shown())
+
+
+def _is_account(company: Company, request: Request) -> bool:
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    try:
+        given = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    right = hmac.compare_digest(given, f"{company.account}:{company.token}".encode())
+    return scheme.lower() == "basic" and right and request.path_params["account"] == company.account
+
+
+def _api_error(status: int, code: int, message: str) -> Response:
+    more = f"https://www.twilio.com/docs/errors/{code}"
+    return _json({"code": code, "message": message, "more_info": more, "status": status}, status)
+
+
+# The control door.
+
+
+async def _place(company: Company, request: Request) -> Response:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > ORDER_BYTES_MAX:
+            return _json({"detail": "The order is too large."}, 413)
+    try:
+        order = Order.model_validate_json(bytes(body))
+        events = company.place(order)
+        first = await anext(events)
+    except ValidationError as error:
+        return _json({"detail": str(error)}, 422)
+    except BadInput as error:
+        return _json({"detail": str(error)}, error.status)
+    return _EventStream(first, events)
+
+
+def _control_refusal(company: Company, request: Request) -> Response | None:
+    peer = request.client.host if request.client is not None else ""
+    try:
+        near = ipaddress.ip_address(peer).is_loopback
+    except ValueError:
+        near = False
+    given = request.headers.get("authorization", "").encode("utf-8", "replace")
+    if near and hmac.compare_digest(given, f"Bearer {company.control_secret}".encode()):
+        return None
+    return _json({"detail": "This door needs its own secret."}, 401)
+
+
+class _EventStream(Response):
+    """A call's events, a line of JSON each, as they happen. A client that goes away is a caller who hangs up."""
+
+    def __init__(self, first: Event, events: AsyncGenerator[Event, None]) -> None:
+        super().__init__(media_type="application/x-ndjson")
+        del self.headers["content-length"]
+        self._first = first
+        self._events = events
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        gone = asyncio.create_task(_wait_for_disconnect(receive))
+        telling = asyncio.create_task(self._tell(send))
+        try:
+            await asyncio.wait({gone, telling}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+            telling.cancel()
+            results = await asyncio.gather(gone, telling, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def _tell(self, send: Send) -> None:
+        async with aclosing(_chain(self._first, self._events)) as lines:
+            async for event in lines:
+                body = orjson.dumps(event) + b"\n"
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _chain(first: Event, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    async with aclosing(events):
+        yield first
+        async for event in events:
+            yield event
+
+
+async def _wait_for_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _json(value: dict[str, Any], status: int = 200) -> Response:
+    return Response(orjson.dumps(value), status_code=status, media_type="application/json")

@@ -1,0 +1,1 @@
+"""Tests of the simulated phone company, against a small real server."""
