@@ -1,4 +1,8 @@
 # The commands of the project. `make run` and `make test` do all the set-up themselves.
+
+# A start without bytecode compiles a thousand modules, every time.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin

@@ -38,7 +38,7 @@ async def alice_with_everything(database: Database, alice: Person) -> Person:
             "ended_ms": 900,
             "interrupted": False,
         }
-        extra = {"latency": None, "tools": [], "sources": []}
+        extra: dict[str, object] = {"latency": None, "tools": [], "sources": []}
         await lifecycle.write_turn(db, {"user_id": alice.id, "call_id": call.call_id, **turn, **extra})
         db.add(Purchase(user_id=alice.id, id=new_id(), credits=5, price_minor=5, currency="EUR", gateway="test"))
         await db.execute(

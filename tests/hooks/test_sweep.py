@@ -11,7 +11,7 @@ from sqlalchemy import text
 from talktime.calls import lifecycle, sweep
 from talktime.calls.history import CallRecord
 from talktime.calls.models import CallStatus
-from talktime.carriers.contract import Carrier
+from talktime.carriers.contract import Carrier, Ring
 from talktime.carriers.simulated import Simulated, SimulatedAccount
 from talktime.credits import ledger
 from talktime.credits.models import HoldState
@@ -86,7 +86,7 @@ async def test_a_call_that_still_goes_on_is_hung_up_at_the_carrier_and_charged(h
 async def test_a_call_that_the_carrier_never_heard_of_is_charged_what_is_proven(house: House, alice: Person) -> None:
     sid = new_sid()
     async with house.database.transaction(everyone=WHY) as db:
-        rang = lifecycle.Ring(account="AC", call_id=sid, caller="", dialled=alice.number)
+        rang = Ring(account="AC", call_id=sid, caller="", dialled=alice.number)
         await lifecycle.ring(db, "simulated", rang)
     call = await answered_by_the_dead(house, alice, sid, used_seconds=50)
     async with house.database.transaction(user=alice.id) as db:

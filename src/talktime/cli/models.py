@@ -1,6 +1,7 @@
 """All that makes the schema: every module that defines a model, and the SQL files in the order in which they run."""
 
 import importlib
+import re
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -13,7 +14,7 @@ from talktime.db.base import Model
 
 
 def metadata() -> MetaData:
-    """The tables of every `models.py`, and of the few single files that have a table of their own."""
+    """The tables of all classes that derive from `Model`, wherever they stand."""
     for name in sorted(_modules_with_models()):
         importlib.import_module(name)
     return Model.metadata
@@ -33,7 +34,6 @@ def sql_files() -> list[Traversable]:
 
 def _modules_with_models() -> Iterator[str]:
     root = Path(talktime.__path__[0])
-    yield from (f"talktime.{path.parent.name}.models" for path in root.glob("*/models.py") if path.parent.name != "cli")
-    for path in root.glob("*.py"):
-        if "(Model)" in path.read_text(encoding="utf-8"):
-            yield f"talktime.{path.stem}"
+    for path in root.rglob("*.py"):
+        if re.search(r"^class \w+\(.*\bModel\b.*\):", path.read_text(encoding="utf-8"), re.MULTILINE):
+            yield ".".join(("talktime", *path.relative_to(root).with_suffix("").parts))

@@ -51,7 +51,7 @@ async def served(
     drain_seconds_max: float = 30.0,
     impatient: asyncio.Event | None = None,
 ) -> AsyncIterator[Served]:
-    """Serve for as long as the block. `impatient`, once set, lets live calls say goodbye and waits for them no longer."""
+    """Serve for as long as the block. `impatient`, once set, lets live calls say goodbye and waits no longer."""
     if not demo and settings.secret_key is None:
         raise BadInput("Set TALKTIME_SECRET_KEY (32 characters or more); only the demo makes one for itself.")
     other = await running.find_instance(settings.home)
@@ -61,13 +61,17 @@ async def served(
         sync = stack.enter_context(contextlib.ExitStack())
         listener = _listen(settings)
         sync.callback(listener.close)
+        company = _PhoneCompany(settings) if demo else None
+        if company is not None:
+            stack.push_async_callback(company.end)
+            await company.begin()
         url = await asyncio.to_thread(sync.enter_context, running.database_url(settings))
         await asyncio.to_thread(_migrate, settings, url, demo)
         database = connect(url, connections_max=4)
         stack.push_async_callback(database.close)
         customer = await ensure_demo(database) if demo else None
-        if demo:
-            await stack.enter_async_context(_phone_company(settings))
+        if company is not None:
+            await company.ready()
         app = application.create_app(settings, url, parts=parts, demo=demo)
         await stack.enter_async_context(web_server(app, listener, drain_seconds_max, impatient or asyncio.Event()))
         running.announce(settings.home, running.Instance(os.getpid(), f"http://{settings.host}:{settings.port}", demo))
@@ -102,58 +106,72 @@ def _migrate(settings: Settings, url: str, demo: bool) -> None:
         raise Conflict(f"The database is {len(now.pending)} migrations behind: run `talktime db deploy` first.")
 
 
-@contextlib.asynccontextmanager
-async def _phone_company(settings: Settings) -> AsyncIterator[None]:
+class _PhoneCompany:
     """The simulated carrier, as a process of its own: it goes on when we are killed, and we find it again."""
-    account = SimulatedAccount.of(settings)
-    pid = await _carrier_pid(account)
-    if pid is None:
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._account = SimulatedAccount.of(settings)
+        self._client = httpx.AsyncClient(timeout=2, trust_env=False)
+        self._process: asyncio.subprocess.Process | None = None
+        self._pid: int | None = None
+
+    async def begin(self) -> None:
+        """Start it, unless it runs; it comes up while we do other things."""
+        self._pid = await carrier_pid(self._account, self._client)
+        if self._pid is not None:
+            return
         environment = {
             **os.environ,
-            "TALKTIME_HOME": str(settings.home),
-            "TALKTIME_PORT": str(settings.port),
-            "TALKTIME_CARRIER_PORT": str(settings.carrier_port),
+            "TALKTIME_HOME": str(self._settings.home),
+            "TALKTIME_PORT": str(self._settings.port),
+            "TALKTIME_CARRIER_PORT": str(self._settings.carrier_port),
         }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "talktime.simulate.carrier",
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            # Ctrl-C in the terminal is for us: our calls are drained while the company still carries them.
-            start_new_session=True,
-        )
-        pid = await _wait_for_carrier(account, process)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-
-
-async def _wait_for_carrier(account: SimulatedAccount, process: asyncio.subprocess.Process) -> int:
-    async with asyncio.timeout(_CARRIER_STARTS_SECONDS):
-        while (pid := await _carrier_pid(account)) is None:
-            if process.returncode is not None:
-                raise ProviderError(
-                    f"The simulated carrier could not be started on {account.api_base}:"
-                    " set TALKTIME_CARRIER_PORT to a free port.",
-                    permanent=True,
-                )
-            await asyncio.sleep(0.05)
-    return pid
-
-
-async def _carrier_pid(account: SimulatedAccount) -> int | None:
-    """Who answers at the carrier's door and knows its secret; None when nobody does."""
-    async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
-        try:
-            answer = await client.get(
-                f"{account.api_base}/simulate/health", headers={"Authorization": f"Bearer {account.control_secret}"}
+        with (self._settings.home / "carrier.log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "talktime.simulate.carrier",
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C in the terminal is for us: our calls are drained while the company still carries them.
+                start_new_session=True,
             )
-        except httpx.HTTPError:
-            return None
+
+    async def ready(self) -> None:
+        """Wait until it answers. Raises ProviderError when it cannot be started."""
+        async with asyncio.timeout(_CARRIER_STARTS_SECONDS):
+            while self._pid is None:
+                if self._process is not None and self._process.returncode is not None:
+                    raise ProviderError(
+                        f"The simulated carrier could not be started on {self._account.api_base}:"
+                        " set TALKTIME_CARRIER_PORT to a free port.",
+                        permanent=True,
+                    )
+                await asyncio.sleep(0.05)
+                self._pid = await carrier_pid(self._account, self._client)
+
+    async def end(self) -> None:
+        """Stop it, also one that an earlier process of ours left behind."""
+        await self._client.aclose()
+        pid = self._pid or (self._process.pid if self._process is not None else None)
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        if self._process is not None:
+            await self._process.wait()
+
+
+async def carrier_pid(account: SimulatedAccount, client: httpx.AsyncClient) -> int | None:
+    """Who answers at the carrier's door and knows its secret; None when nobody does."""
+    try:
+        answer = await client.get(
+            f"{account.api_base}/simulate/health", headers={"Authorization": f"Bearer {account.control_secret}"}
+        )
+    except httpx.HTTPError:
+        return None
     return int(answer.json()["pid"]) if answer.status_code == 200 else None
 
 

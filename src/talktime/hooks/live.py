@@ -5,7 +5,6 @@ hold is settled, in this order. What the database does not take now it is offere
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -85,7 +84,7 @@ class LiveCall:
         self._outbox = Outbox(websocket.send)
         self._log = _LOGGER.bind(call_id=str(call.call_id), user_id=str(call.user_id))
         self._conversation = Conversation(
-            Line(translator, self._outbox.put, lambda: None),
+            Line(translator, self._send, lambda: None),
             Providers([context.trio.transcriber], [context.trio.thinker], [context.trio.speaker]),
             receptionist.brief,
             self._moment,
@@ -112,7 +111,8 @@ class LiveCall:
         writing = asyncio.create_task(self._write_turns())
         try:
             ended = await self._conversation.run()
-            seconds = time.monotonic() - self._answered
+            # Not now: after the caller has hung up the conversation still waits for its tools.
+            seconds = max(0.0, ended.at - self._answered)
             self._context.meter.talk_ended(self._metered, int(seconds))
             receiving.cancel()
             hung_up = False
@@ -138,6 +138,13 @@ class LiveCall:
     def leave(self) -> None:
         """The process is being stopped and will not wait: say goodbye."""
         self._conversation.say_goodbye("shutdown", seconds_max=_LEAVE_SECONDS)
+
+    def _send(self, message: str) -> bool:
+        sent = self._outbox.put(message)
+        if not sent and self._outbox.is_broken:
+            # Nobody reads because nobody is there: not a caller who blocks the line.
+            self._conversation.end("caller_hung_up", "CALLER")
+        return sent
 
     async def _receive(self) -> None:
         """Feed the conversation what comes from the socket, until there is nothing more."""

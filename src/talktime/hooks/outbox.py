@@ -15,8 +15,8 @@ from starlette.websockets import WebSocketDisconnect
 GONE = (WebSocketDisconnect, RuntimeError, OSError)
 """What sending raises when the other side is gone already."""
 
-_WAITING_MAX = 250
-"""Messages: five seconds of audio."""
+_WAITING_MAX = 60
+"""Messages: about five seconds of audio."""
 
 
 class Outbox:
