@@ -1,4 +1,4 @@
-"""The demo's call with nothing but what is in the packages: espeak speaks, pocketsphinx hears, the rule book answers."""
+"""The demo's call with nothing but what the packages hold: espeak speaks, pocketsphinx hears, the rule book answers."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path

@@ -23,6 +23,7 @@ from talktime.cli.running import open_database
 from talktime.cli.serving import carrier_pid
 from talktime.credits.pricing import Rate
 from talktime.credits.verify import verify
+from talktime.db import embedded
 from talktime.db.session import Database
 from talktime.settings import Settings
 from tests.house import free_ports
@@ -105,6 +106,7 @@ async def installation(home: Path) -> AsyncIterator[Settings]:
         pid = await carrier_of(settings)
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
+        await asyncio.to_thread(embedded.discard, home)
 
 
 @dataclass

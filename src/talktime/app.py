@@ -104,13 +104,16 @@ def carriers_of(settings: Settings, *, demo: bool) -> dict[str, Carrier]:
     return carriers
 
 
-async def _build(stack: contextlib.AsyncExitStack, settings: Settings, database_url: str, *, demo: bool, trio: Trio) -> Context:
+async def _build(
+    stack: contextlib.AsyncExitStack, settings: Settings, database_url: str, *, demo: bool, trio: Trio
+) -> Context:
     database = connect(database_url, connections_max=settings.database_connections_max)
     stack.push_async_callback(database.close)
     jobs = Jobs(database_url)
     carriers = carriers_of(settings, demo=demo)
     for carrier in carriers.values():
         stack.push_async_callback(carrier.close)
+    stack.push_async_callback(trio.close)
     engine = Engine.warm()
     receptionists = Receptionists(database, trio, engine)
     stack.push_async_callback(receptionists.close)

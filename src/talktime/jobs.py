@@ -5,18 +5,24 @@ Handlers are registered by `app`, so that this file knows nobody above it. Argum
 personal data. Every handler can run twice.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import procrastinate
+import psycopg
 from procrastinate import BaseRetryStrategy, PsycopgConnector, RetryDecision
 from procrastinate.jobs import Job
+from psycopg_pool import PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from talktime.db.session import EVERYONE_ROLE
+from talktime import log
+from talktime.db.roles import EVERYONE
 from talktime.errors import ProviderError
 
+_AGAIN_SECONDS = 2.0
+_LOGGER = log.get(__name__)
 Handler = Callable[..., Awaitable[None]]
 
 
@@ -38,7 +44,7 @@ class Jobs:
                 conninfo=url,
                 min_size=1,
                 max_size=4,
-                kwargs={"options": f"-c role={EVERYONE_ROLE}", "application_name": "talktime jobs"},
+                kwargs={"options": f"-c role={EVERYONE}", "application_name": "talktime jobs"},
             )
         )
         # Its own logger repeats arguments at each step; ours says what matters.
@@ -55,13 +61,21 @@ class Jobs:
         await self._app.configure_task(name, **options).defer_async(**arguments)
 
     async def work(self) -> None:
-        """Do jobs until cancelled; those that are running are given a few seconds to end."""
-        async with self._app.open_async():
-            await self._app.run_worker_async(
-                wait=True,
-                concurrency=4,
-                install_signal_handlers=False,
-                fetch_job_polling_interval=2.0,
-                shutdown_graceful_timeout=5.0,
-                delete_jobs="successful",
-            )
+        """Do jobs until cancelled; those that are running are given a few seconds to end.
+
+        A database that goes away ends the library's worker: a new one begins as soon as it is back.
+        """
+        while True:
+            try:
+                async with self._app.open_async():
+                    await self._app.run_worker_async(
+                        wait=True,
+                        concurrency=4,
+                        install_signal_handlers=False,
+                        fetch_job_polling_interval=2.0,
+                        shutdown_graceful_timeout=5.0,
+                        delete_jobs="successful",
+                    )
+            except (procrastinate.exceptions.ProcrastinateException, psycopg.Error, PoolTimeout, OSError) as error:
+                _LOGGER.warning("the job queue lost its database", error=type(error).__name__)
+            await asyncio.sleep(_AGAIN_SECONDS)

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.accounts.models import Role, Session, User, UserStatus
@@ -69,7 +69,12 @@ async def identify(db: AsyncSession, token: str) -> Identity | None:
         )
     )
     found = row.first()
-    return Identity(*found._tuple()) if found else None
+    return Identity(*found) if found else None
+
+
+async def end(db: AsyncSession, token: str) -> None:
+    """Sign the browser with this cookie out; one that is not signed in stays so."""
+    await db.execute(delete(Session).where(Session.token_hash == token_hash(token)))
 
 
 def _link_hash(token: str) -> bytes:

@@ -85,7 +85,7 @@ async def read_version(
     ).first()
     if row is None:
         raise NotFound("There is no such version of this agent.")
-    agent, version = row._tuple()
+    agent, version = row
     return agent, version
 
 

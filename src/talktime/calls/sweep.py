@@ -91,7 +91,7 @@ async def sweep(database: Database, carriers: Mapping[str, Carrier]) -> Swept:
 async def _candidates(database: Database, condition: str) -> list[_Candidate]:
     async with database.transaction(everyone=_WHY) as db:
         rows = await db.execute(text(_CANDIDATES.format(condition=condition)))
-        return [_Candidate(*row._tuple()) for row in rows]
+        return [_Candidate(*row) for row in rows]
 
 
 async def _reconcile(database: Database, carriers: Mapping[str, Carrier], candidate: _Candidate) -> bool:

@@ -1,5 +1,5 @@
-"""What Talktime asks of a phone company: prove that a request is yours, tell us what happened, carry our answer, and end
-a call when we say so. Adapters translate a vendor's words into these values and know nothing else of Talktime.
+"""What Talktime asks of a phone company: prove that a request is yours, tell us what happened, carry our answer, and
+end a call when we say so. Adapters translate a vendor's words into these values and know nothing else of Talktime.
 """
 
 from collections.abc import Mapping, Sequence
@@ -206,7 +206,7 @@ class Carrier(Protocol):
         """End a call; one that is already gone is success. Raises ProviderError."""
 
     async def limit(self, call_id: str, seconds: int) -> None:
-        """Let the carrier itself end the call `seconds` after it began, whatever becomes of us. Raises ProviderError."""
+        """Let the carrier end the call `seconds` after it began, whatever becomes of us. Raises ProviderError."""
 
     async def look_up(self, call_id: str) -> Leg | None:
         """How the call stands; None when the carrier does not know it. Raises ProviderError."""

@@ -14,16 +14,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
-LOGIN_ROLE = "talktime_login"
-TENANT_ROLE = "talktime"
-EVERYONE_ROLE = "talktime_everyone"
+from talktime.db.roles import EVERYONE, LOGIN, TENANT
 
 _ENTER = text("SELECT set_config('role', :role, true), set_config('talktime.user_id', :user, true)")
 
 # A statement that takes longer than this is broken, and one that waits longer for a lock is better tried again.
-_OPTIONS = (
-    f"-c role={LOGIN_ROLE} -c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s"
-)
+_OPTIONS = f"-c role={LOGIN} -c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s"
 
 
 class Database:
@@ -51,7 +47,7 @@ class Database:
     @asynccontextmanager
     async def _entered(self, user: uuid.UUID | None, snapshot: bool) -> AsyncIterator[AsyncConnection]:
         """A connection in a transaction with its role set, rolled back unless the block commits."""
-        values = {"role": EVERYONE_ROLE if user is None else TENANT_ROLE, "user": "" if user is None else str(user)}
+        values = {"role": EVERYONE if user is None else TENANT, "user": "" if user is None else str(user)}
         async with self.engine.connect() as connection:
             if snapshot:
                 await connection.execution_options(isolation_level="REPEATABLE READ")

@@ -71,7 +71,7 @@ class PurchaseDirectory(Model):
     purchase_id: Mapped[uuid.UUID]
 
     __table_args__ = (
-        # No foreign key to the purchase: a directory would live on another server of a cluster than the tenants' tables.
+        # No foreign key to the purchase: in a cluster a directory would live on another server than tenants' tables.
         Index("uq_purchase_directory_payment", "gateway", "payment_id", unique=True),
         Index("uq_purchase_directory_purchase", "user_id", "purchase_id", unique=True),
     )

@@ -1,1 +1,1 @@
-"""Simulated callers and provider servers that speak the real wire formats; used by tests, `talktime call` and the demo."""
+"""Simulated callers and providers' servers that speak the real wire formats: for tests, `talktime call`, the demo."""

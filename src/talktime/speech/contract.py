@@ -133,6 +133,8 @@ class Moment:
     """`Monday, 23 November 2026, 14:05`, in the agent's zone and language."""
     opening: str
     """Whether the business is open, as a sentence to say: `We are open until six this evening.`"""
+    special: Mapping[str, str] = field(default_factory=dict)
+    """Days from today to six days on that go otherwise than their weekday (holidays), by its key, as sentences."""
 
 
 class Thinker(Protocol):

@@ -1,0 +1,125 @@
+"""What protects a browser that talks to us: headers on every answer, the session's cookie, and no writes for others.
+
+The one rule: every answer carries the headers, errors included, and every form is checked before it does anything.
+"""
+
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Request, Response
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from talktime.accounts.sessions import SESSION_LASTS
+from talktime.errors import Refused
+from talktime.settings import Settings
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    # Not `no-referrer`: with it a browser sends `Origin: null` with our own forms, too, and over plain http that is all
+    # there is to tell them from somebody else's. Other sites learn nothing from this one either.
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(self), payment=(), usb=()",
+    "cache-control": "no-store",
+}
+"""What an answer says of itself by default; one that says otherwise (a static file is cached) is left as it is."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class SecurityHeaders:
+    """Adds the headers to every answer of the application inside."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+def harden(app: FastAPI) -> None:
+    """Put the headers around everything the application answers.
+
+    As an ordinary middleware they would lie inside the one that turns our own faults into a 500, and miss it.
+    """
+    build = app.build_middleware_stack
+    app.build_middleware_stack = lambda: SecurityHeaders(build())  # type: ignore[method-assign]  # see above
+
+
+def cookie_name(settings: Settings) -> str:
+    """With https a name that a browser takes only from this very host over a safe line."""
+    return "__Host-talktime" if _is_https(settings) else "talktime_session"
+
+
+def session_token(request: Request, settings: Settings) -> str | None:
+    """What the browser's cookie says; nothing is known of it yet."""
+    return request.cookies.get(cookie_name(settings))
+
+
+def set_session(response: Response, settings: Settings, token: str) -> None:
+    """Give the browser its session."""
+    response.set_cookie(
+        cookie_name(settings),
+        token,
+        max_age=int(SESSION_LASTS.total_seconds()),
+        path="/",
+        secure=_is_https(settings),
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def clear_session(response: Response, settings: Settings) -> None:
+    """Take it away again."""
+    response.delete_cookie(cookie_name(settings), path="/", secure=_is_https(settings), httponly=True, samesite="lax")
+
+
+def refuse_other_sites(request: Request, settings: Settings) -> None:
+    """Raise Refused unless a form was sent from a page of ours.
+
+    A browser says where a form comes from: `Sec-Fetch-Site` over a safe line, `Origin` always. What sends neither is no
+    browser, and carries nobody's cookie but its own.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        allowed = site in ("same-origin", "none")
+    else:
+        origin = request.headers.get("origin")
+        # Ours is also the address in the browser's bar: a server that listens on 0.0.0.0 has many.
+        own = {_origin(settings.base_url), _origin(f"{request.url.scheme}://{request.headers.get('host', '')}")}
+        allowed = origin is None or _origin(origin) in own - {None}
+    if not allowed:
+        raise Refused("This form was sent from another site. Open the page here and try again.")
+
+
+def _is_https(settings: Settings) -> bool:
+    return settings.base_url.startswith("https://")
+
+
+def _origin(url: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port; None for what is no address, such as the `null` of a sandboxed page."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    if not parts.hostname or port is None:
+        return None
+    return parts.scheme, parts.hostname, port

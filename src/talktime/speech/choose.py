@@ -1,0 +1,80 @@
+"""Which ears, head and mouth serve, by the settings: a vendor's where there is a key, the offline ones otherwise.
+
+The one rule: the choice is made once, at the start, and nothing else in the program asks whether a key is set.
+"""
+
+from dataclasses import dataclass
+
+from talktime.settings import Settings
+from talktime.speech.contract import Speaker, Thinker, Transcriber
+
+
+@dataclass(frozen=True, slots=True)
+class Trio:
+    """What a conversation needs."""
+
+    transcriber: Transcriber
+    thinker: Thinker
+    speaker: Speaker
+
+    async def close(self) -> None:
+        """Let go of connections and processes, at shutdown. Can be called twice."""
+        for provider in (self.transcriber, self.thinker, self.speaker):
+            close = getattr(provider, "close", None)
+            if close is not None:
+                await close()
+
+
+def choose(settings: Settings) -> Trio:
+    """The trio for these settings. Raises ProviderError, naming what to install, when an offline part is missing."""
+    return Trio(_transcriber(settings), _thinker(settings), _speaker(settings))
+
+
+def _transcriber(settings: Settings) -> Transcriber:
+    if settings.deepgram_api_key is not None:
+        from talktime.speech.deepgram import DeepgramTranscriber
+
+        return DeepgramTranscriber(settings.deepgram_api_key.get_secret_value(), settings.deepgram_url)
+    if _openai_has_audio(settings):
+        from talktime.speech import openai
+
+        return openai.OpenAITranscriber(openai.client(_openai_key(settings)))
+    from talktime.speech.offline.sphinx import SphinxTranscriber
+
+    return SphinxTranscriber()
+
+
+def _thinker(settings: Settings) -> Thinker:
+    # A model on one's own machine (Ollama, vLLM) has an address and needs no key.
+    if settings.openai_api_key is not None or settings.openai_base_url is not None:
+        from talktime.speech import openai
+
+        client = openai.client(_openai_key(settings), settings.openai_base_url)
+        return openai.OpenAIThinker(client, settings.openai_model)
+    from talktime.speech.offline.rulebook import RuleBook
+
+    return RuleBook()
+
+
+def _speaker(settings: Settings) -> Speaker:
+    if settings.elevenlabs_api_key is not None:
+        from talktime.speech.elevenlabs import ElevenLabsSpeaker
+
+        key = settings.elevenlabs_api_key.get_secret_value()
+        return ElevenLabsSpeaker(key, settings.elevenlabs_url, settings.elevenlabs_voice)
+    if _openai_has_audio(settings):
+        from talktime.speech import openai
+
+        return openai.OpenAISpeaker(openai.client(_openai_key(settings)))
+    from talktime.speech.offline.espeak import EspeakSpeaker
+
+    return EspeakSpeaker()
+
+
+def _openai_has_audio(settings: Settings) -> bool:
+    """Other endpoints that speak OpenAI's language rarely hear or talk."""
+    return settings.openai_api_key is not None and settings.openai_base_url is None
+
+
+def _openai_key(settings: Settings) -> str:
+    return settings.openai_api_key.get_secret_value() if settings.openai_api_key is not None else "none"

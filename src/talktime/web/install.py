@@ -1,0 +1,29 @@
+"""Putting the pages into an application."""
+
+from fastapi import APIRouter, FastAPI, Request, Response
+
+from talktime.http import health
+from talktime.http.problems import problem
+from talktime.http.security import harden
+from talktime.web import assets, pages, signing_in
+from talktime.web.render import error_page, warm
+
+router = APIRouter(include_in_schema=False)
+router.include_router(pages.router)
+router.include_router(signing_in.router)
+router.include_router(assets.router)
+
+
+def install(app: FastAPI) -> None:
+    """What every process gets, whichever parts it serves: headers, `/healthz` and `/readyz`, and a page for a browser
+    that has lost its way."""
+    warm()
+    harden(app)
+    app.include_router(health.router)
+    app.add_exception_handler(404, _nowhere)
+
+
+async def _nowhere(request: Request, _error: Exception) -> Response:
+    if "text/html" in request.headers.get("accept", ""):
+        return error_page(404, "There is no page at this address.")
+    return problem(404, "Not Found")

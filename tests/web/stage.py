@@ -1,0 +1,76 @@
+"""What the pages ask of the process around them, and calls made by the product's own functions."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from talktime.calls import lifecycle
+from talktime.carriers.contract import Ring
+from talktime.credits import ledger
+from talktime.db.base import new_id
+from talktime.db.session import Database
+from talktime.settings import Settings
+from tests.people import Person
+
+SITE = "https://talktime.example"
+OWNER = "web-test"
+CALLER = "+15550100123"
+
+
+@dataclass
+class Stage:
+    """The parts of a Context that pages touch."""
+
+    settings: Settings
+    database: Database
+    taking_calls: bool = True
+
+
+async def ring(database: Database, person: Person, caller: str = CALLER) -> uuid.UUID:
+    """Somebody rings; the call may ring on, or be over already when only the ladder answered."""
+    rang = Ring(account="AC1", call_id=f"CA{new_id().hex}", caller=caller, dialled=person.number)
+    async with database.transaction(everyone=lifecycle.RING_WHY) as db:
+        decision = await lifecycle.ring(db, "simulated", rang)
+    assert decision.call_id is not None
+    return decision.call_id
+
+
+async def answer(database: Database, person: Person, caller: str = CALLER) -> uuid.UUID:
+    """Somebody rings, and the agent answers."""
+    call = await ring(database, person, caller)
+    async with database.transaction(user=person.id) as db:
+        assert await lifecycle.answer(db, person.id, call, OWNER) is not None
+    return call
+
+
+async def say(database: Database, person: Person, call: uuid.UUID, turn_no: int, text: str, **more: Any) -> None:
+    """Store a turn; odd ones are the agent's unless told otherwise."""
+    turn = {
+        "user_id": person.id,
+        "call_id": call,
+        "turn_no": turn_no,
+        "speaker": "AGENT" if turn_no % 2 else "CALLER",
+        "text": text,
+        "began_ms": turn_no * 4000 - 4000,
+        "ended_ms": turn_no * 4000 - 500,
+        "interrupted": False,
+        "latency": None,
+        "tools": [],
+        "sources": [],
+        **more,
+    }
+    async with database.transaction(user=person.id) as db:
+        await lifecycle.write_turn(db, turn)
+
+
+async def extend(database: Database, person: Person, call: uuid.UUID, times: int = 1) -> None:
+    """Ask for more time, as the meter does."""
+    async with database.transaction(user=person.id) as db:
+        for number in range(1, times + 1):
+            await ledger.extend(db, person.id, call, OWNER, number)
+
+
+async def finish(database: Database, person: Person, call: uuid.UUID, seconds: int, **more: Any) -> None:
+    """The call is over."""
+    async with database.transaction(user=person.id) as db:
+        await lifecycle.finish(db, person.id, call, **{"seconds": seconds, "reason": "caller_hung_up", **more})

@@ -1,0 +1,104 @@
+"""In a real browser: what is new appears by itself, and who reads is left in peace."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from talktime.db.session import Database
+from talktime.settings import Settings
+from tests.people import Person
+from tests.web.chromium import PROGRAM, Tab, open_tab
+from tests.web.conftest import app_on, link_for
+from tests.web.stage import Stage, answer, finish, say
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium is installed")
+
+WATCH = """
+window.added = [];
+new MutationObserver((changes) => changes.forEach((change) => change.addedNodes.forEach(
+    (node) => node.nodeType === 1 && added.push(node.id)))).observe(document.body, {childList: true, subtree: true});
+"""
+
+
+@dataclass
+class Served:
+    """The pages on a port of this machine."""
+
+    address: str
+    server: uvicorn.Server
+
+
+@pytest.fixture
+async def served(database: Database) -> AsyncIterator[Served]:
+    config = uvicorn.Config("", host="127.0.0.1", port=0, log_level="warning", lifespan="off")
+    socket = config.bind_socket()
+    port = socket.getsockname()[1]
+    config.loaded_app = app_on(Stage(Settings(host="127.0.0.1", port=port), database))
+    config.app = config.loaded_app
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve([socket]))
+    yield Served(f"http://127.0.0.1:{port}", server)
+    server.should_exit = True
+    await serving
+
+
+@pytest.fixture
+async def tab(tmp_path: Path) -> AsyncIterator[Tab]:
+    async with open_tab(tmp_path) as tab:
+        yield tab
+
+
+async def test_a_running_call_is_followed_without_disturbing_who_reads(
+    served: Served, tab: Tab, database: Database, alice: Person
+) -> None:
+    over, live = await answer(database, alice), await answer(database, alice)
+    await finish(database, alice, over, 5)
+    await say(database, alice, live, 1, "Hello.")
+
+    await tab.open(served.address + await link_for(database, alice))
+    await tab.run("document.querySelector('form button').click()")
+    await tab.until("location.pathname === '/' && typeof htmx === 'object' && !!document.querySelector('details')")
+    await tab.until("document.querySelector('[data-elapsed]').textContent > '0:00'")
+    await tab.run(f"document.getElementById('call-{over}').open = true; document.getElementById('line-{over}').focus()")
+    await tab.run(WATCH)
+
+    await say(database, alice, live, 2, "<b>What</b> do you cost?")
+    await tab.until(f"!!document.getElementById('turn-{live}-2')")
+    assert await tab.run("added") == [f"turn-{live}-2"], "a screen reader would hear the others again"
+    assert await tab.run(f"document.getElementById('turn-{live}-2').textContent.includes('<b>What</b>')")
+
+    newer = await answer(database, alice)
+    await tab.until(f"!!document.getElementById('call-{newer}')")
+    await finish(database, alice, live, 20)
+    await tab.until(f"document.getElementById('bill-{live}').textContent.includes('Charged')")
+    assert await tab.run(f"document.getElementById('call-{live}').open"), "the call that was read closed as it ended"
+    assert await tab.run(f"document.getElementById('call-{over}').open")
+    assert await tab.run(f"document.activeElement.id === 'line-{over}'")
+
+    await finish(database, alice, newer, 1)
+    await tab.until("!!document.getElementById('watch-5') && !document.getElementById('watch-1')")
+    assert tab.complaints == []
+
+
+async def test_a_page_says_that_the_server_is_away_and_goes_on_when_it_is_back(
+    served: Served, tab: Tab, database: Database, alice: Person
+) -> None:
+    await answer(database, alice)
+    await tab.open(served.address + await link_for(database, alice))
+    await tab.run("document.querySelector('form button').click()")
+    await tab.until("location.pathname === '/' && typeof htmx === 'object' && !!document.querySelector('details')")
+    assert await tab.run("document.getElementById('away').hidden")
+
+    conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    await tab.ask("Network.enable")
+    await tab.ask("Network.emulateNetworkConditions", offline=True, **conditions)
+    await tab.until("!document.getElementById('away').hidden")
+    await tab.ask("Network.emulateNetworkConditions", offline=False, **conditions)
+    await tab.until("document.getElementById('away').hidden")
+
+    await tab.ask("Network.clearBrowserCookies")
+    await tab.until("document.body.textContent.includes('To sign in')")
