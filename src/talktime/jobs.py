@@ -78,4 +78,8 @@ class Jobs:
                     )
             except (procrastinate.exceptions.ProcrastinateException, psycopg.Error, PoolTimeout, OSError) as error:
                 _LOGGER.warning("the job queue lost its database", error=type(error).__name__)
+            # The library ends quietly when it is cancelled; whoever cancelled us is to see it.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError
             await asyncio.sleep(_AGAIN_SECONDS)

@@ -38,10 +38,12 @@ async def carol(mortal: tuple[House, Postmaster]) -> Person:
 async def test_a_ring_while_it_is_away_is_answered_by_a_voice(mortal: tuple[House, Postmaster], carol: Person) -> None:
     house, postmaster = mortal
     await asyncio.to_thread(postmaster.kill)
-    try:
-        events = await house.call(carol, *TALK, seconds_max=15)
-    finally:
+
+    async def come_back() -> None:
+        await asyncio.sleep(3)
         await asyncio.to_thread(postmaster.start)
+
+    events, _ = await asyncio.gather(house.call(carol, *TALK, seconds_max=15), come_back())
     (words,) = [event["text"] for event in events if event["event"] == "announced"]
     assert words.startswith("We are sorry")
     async with house.database.transaction(user=carol.id) as db:
@@ -91,10 +93,10 @@ async def test_a_call_that_ends_while_it_is_away_is_settled_when_it_is_back(
     async def outage() -> None:
         await asyncio.sleep(2.0)
         await asyncio.to_thread(postmaster.kill)
+        await asyncio.sleep(6.0)  # the call ends meanwhile
+        await asyncio.to_thread(postmaster.start)
 
     events, _ = await asyncio.gather(house.call(carol, *TALK, seconds_max=30), outage())
-    await asyncio.sleep(1)
-    await asyncio.to_thread(postmaster.start)
     record = await house.record(carol, events)
     assert record.call.end_reason == "caller_hung_up"
     assert [turn.speaker.value for turn in record.turns] == ["AGENT", "CALLER", "AGENT"]
