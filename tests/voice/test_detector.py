@@ -145,7 +145,10 @@ async def test_many_calls_are_judged_together_and_each_by_itself(speech: Wave) -
         if index % 2:
             assert spoken_ms(given) == 0
         else:
-            assert given == alone
+            # The last windows, of silence, may still be under way when we stop looking.
+            sure = min(len(given), len(alone))
+            assert given[:sure] == alone[:sure]
+            assert spoken_ms(given) == spoken_ms(alone)
 
 
 @needs_silero

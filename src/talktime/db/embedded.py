@@ -10,6 +10,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +34,8 @@ from talktime.db.territory import (
 __all__ = ["DiskFull", "Server", "ServerFailed", "ServerMissing", "acquire", "discard", "ensure_database", "temporary"]
 
 _HURRIED = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+
+_REMOVE_SECONDS = 5.0
 
 
 class Server:
@@ -160,4 +163,8 @@ def _open_lock(path: Path) -> int:
 def _remove(postmaster: Postmaster) -> None:
     postmaster.kill()
     shutil.rmtree(postmaster.socket, ignore_errors=True)  # may lie elsewhere, and may be gone
-    shutil.rmtree(postmaster.folder)
+    # A worker of the server that is just dying may still make or remove a file between our listing and our removing.
+    deadline = time.monotonic() + _REMOVE_SECONDS
+    while postmaster.folder.exists():
+        shutil.rmtree(postmaster.folder, ignore_errors=time.monotonic() < deadline)
+        time.sleep(0.02)

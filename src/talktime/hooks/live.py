@@ -122,8 +122,10 @@ class LiveCall:
             finally:
                 # Whatever becomes of the line, what was said is kept and what was talked is settled.
                 self._turns.put_nowait(None)
-                await writing
-                await self._finish(ended, seconds, hung_up=hung_up)
+                try:
+                    await writing
+                finally:
+                    await self._finish(ended, seconds, hung_up=hung_up)
         finally:
             for task in (receiving, writing):
                 task.cancel()

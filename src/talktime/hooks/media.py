@@ -76,17 +76,23 @@ async def media(websocket: WebSocket, carrier: str) -> None:
     if receptionist is None:
         await _close(websocket, _TRY_AGAIN)
         return
-    await LiveCall(
-        context,
-        context.engine,
-        company,
-        websocket,
-        translator,
-        call=call,
-        carrier_call_id=started.call_id,
-        receptionist=receptionist,
-        answered=answered,
-    ).carry()
+    try:
+        live = LiveCall(
+            context,
+            context.engine,
+            company,
+            websocket,
+            translator,
+            call=call,
+            carrier_call_id=started.call_id,
+            receptionist=receptionist,
+            answered=answered,
+        )
+        await live.carry()
+    except Exception:
+        # A mistake of ours. If the call was settled on the way here this changes nothing; else it costs nothing.
+        await _abandon(context, company, call, started.call_id)
+        raise
 
 
 async def _receptionist(
@@ -97,6 +103,12 @@ async def _receptionist(
         return await context.receptionists.get((call.user_id, call.agent_id, call.agent_version))
     except (*DATABASE_AWAY, TalktimeError) as error:
         _LOGGER.error("an answered call has no agent", call_id=str(call.call_id), error=repr(error))
+    await _abandon(context, company, call, carrier_call_id)
+    return None
+
+
+async def _abandon(context: Context, company: Carrier, call: Answered, carrier_call_id: str) -> None:
+    """End a call that we cannot carry, free of charge."""
     try:
         await company.hang_up(carrier_call_id)
         async with context.database.transaction(user=call.user_id) as db:
@@ -112,7 +124,6 @@ async def _receptionist(
     except (*DATABASE_AWAY, ProviderError) as error:
         # The lease runs out, and the sweep finishes the call: with no proven talk it charges the first seconds at most.
         _LOGGER.error("a failed call was left to the sweep", call_id=str(call.call_id), error=type(error).__name__)
-    return None
 
 
 def _is_signed(websocket: WebSocket, context: Context, company: Carrier) -> bool:
