@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --no-input
+OLDEST ?= /usr/lib/postgresql/15/bin
 SYNC    = $(PIP) install --quiet --no-deps --no-compile --require-hashes -r
 
 .PHONY: run setup test test-long check format lock demo-wavs clean
@@ -18,6 +19,10 @@ setup: $(VENV)/.talktime-run
 
 test: $(VENV)/.talktime-dev
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@if [ -x $(OLDEST)/postgres ]; then \
+		echo "The books, the calls and who sees what, once more on the oldest PostgreSQL that is supported:"; \
+		TALKTIME_TEST_POSTGRES=$(OLDEST) $(BIN)/python -m pytest -n 2 -q tests/credits tests/calls tests/db/test_tenancy.py; \
+	else echo "PostgreSQL 15 is not installed here ($(OLDEST)): the tests ran on the wheel's only."; fi
 
 test-long: $(VENV)/.talktime-dev
 	TALKTIME_TEST_LONG=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)

@@ -3,8 +3,10 @@
 Tests commit. Nothing is rolled back and nothing cleaned: each test makes new people, and nobody sees anybody else's.
 """
 
+import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,8 +18,9 @@ from tests.schema import deploy
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[embedded.Server]:
-    """A PostgreSQL of this worker's own, thrown away at the end."""
-    with embedded.temporary() as server:
+    """A PostgreSQL of this worker's own, thrown away at the end; another one than the wheel's when that is asked for."""
+    programs = os.environ.get("TALKTIME_TEST_POSTGRES")
+    with embedded.temporary(programs=Path(programs) if programs else None) as server:
         yield server
 
 

@@ -88,7 +88,8 @@ def _tool_view(use: Mapping[str, Any]) -> ToolView:
     return ToolView(
         name=str(use.get("name", "")).replace("_", " "),
         arguments=_arguments(str(use.get("arguments", ""))),
-        result=str(use.get("result", "")),
+        # What hanging up answers is a word to the model about its goodbye; to a person the name says it all.
+        result="" if use.get("name") == "hang_up" and use.get("succeeded") else str(use.get("result", "")),
         took=f"{duration} ms" if duration is not None else "",
         succeeded=bool(use.get("succeeded", True)),
     )
