@@ -18,7 +18,7 @@ from tests.schema import deploy
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[embedded.Server]:
-    """A PostgreSQL of this worker's own, thrown away at the end; another one than the wheel's when that is asked for."""
+    """A PostgreSQL of this worker's own, thrown away at the end; not the wheel's when another is asked for."""
     programs = os.environ.get("TALKTIME_TEST_POSTGRES")
     with embedded.temporary(programs=Path(programs) if programs else None) as server:
         yield server
