@@ -10,9 +10,10 @@ import os
 import secrets
 import socket
 import uuid
-from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime import inbox, log, web
@@ -23,6 +24,7 @@ from talktime.carriers.contract import Carrier
 from talktime.carriers.simulated import Simulated
 from talktime.carriers.twilio import Twilio
 from talktime.db.session import connect
+from talktime.errors import ProviderError
 from talktime.hooks import calls as call_hooks
 from talktime.hooks import live, media
 from talktime.http import problems
@@ -38,6 +40,7 @@ from talktime.voice.receptionists import Receptionists
 
 PARTS = ("web", "voice", "worker")
 _LOGGER = log.get(__name__)
+_DRAIN_SECONDS = 15.0
 _GOODBYE_SECONDS = 10.0
 """For a goodbye to be played, the line to be hung up and the hold to be settled."""
 
@@ -63,11 +66,13 @@ def create_app(
             app.state.context = context
             if "voice" in parts:
                 await _warm(context)
-                await stack.enter_async_context(_background(context.meter.run()))
+                await stack.enter_async_context(_background(context, "meter", context.meter.run()))
             if "worker" in parts:
-                _register(context)
-                await stack.enter_async_context(_background(context.jobs.work()))
-                await stack.enter_async_context(_background(sweep.run(context.database, context.carriers)))
+                drain_regularly = _register(context)
+                await stack.enter_async_context(_background(context, "jobs", context.jobs.work()))
+                await stack.enter_async_context(_background(context, "inbox", drain_regularly()))
+                sweeping = sweep.run(context.database, context.carriers)
+                await stack.enter_async_context(_background(context, "sweep", sweeping))
             yield
 
     app = FastAPI(title="Talktime", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
@@ -136,11 +141,15 @@ async def _warm(context: Context) -> None:
     """Make the agents that have a number ready before the first call comes."""
     async with context.database.transaction(everyone="every agent of this process is made ready") as db:
         keys = await answering_agents(db)
-    await asyncio.gather(*(context.receptionists.ready(key) for key in keys))
+    outcomes = await asyncio.gather(*(context.receptionists.ready(key) for key in keys), return_exceptions=True)
+    for key, outcome in zip(keys, outcomes, strict=True):
+        if isinstance(outcome, Exception):
+            # One customer's agent that cannot be made ready keeps nobody else's from answering.
+            _LOGGER.error("an agent could not be made ready", agent_id=str(key[1]), exc_info=outcome)
 
 
-def _register(context: Context) -> None:
-    """Say who handles which job and which kind of event."""
+def _register(context: Context) -> Callable[[], Coroutine[object, object, None]]:
+    """Say who handles which job and which kind of event; gives what drains the inbox beside them."""
     database, carriers = context.database, context.carriers
 
     async def report(db: AsyncSession, event: ProviderEvent) -> str:
@@ -154,11 +163,25 @@ def _register(context: Context) -> None:
     async def drain_inbox() -> None:
         await inbox.drain(database, handlers)
 
+    async def drain_regularly() -> None:
+        # An event that failed is tried again although no other comes to ask for it.
+        while True:
+            try:
+                await drain_inbox()
+            except (SQLAlchemyError, OSError) as error:
+                _LOGGER.warning("the inbox was not reached", error=type(error).__name__)
+            await asyncio.sleep(_DRAIN_SECONDS)
+
     async def limit(carrier: str, carrier_call_id: str, user: str, agent: str, version: int) -> None:
         async with database.transaction(user=uuid.UUID(user)) as db:
             _, said = await read_version(db, uuid.UUID(user), uuid.UUID(agent), version)
         # A minute more than our own limit: ours says goodbye, the carrier's only stands behind it.
-        await carriers[carrier].limit(carrier_call_id, said.call_seconds_max + 60)
+        try:
+            await carriers[carrier].limit(carrier_call_id, said.call_seconds_max + 60)
+        except ProviderError as error:
+            if not error.permanent:
+                raise
+            _LOGGER.info("a call was over before its limit was set", carrier_call_id=carrier_call_id)
 
     async def hang_up(carrier: str, carrier_call_id: str) -> None:
         await carriers[carrier].hang_up(carrier_call_id)
@@ -166,20 +189,22 @@ def _register(context: Context) -> None:
     context.jobs.handle(inbox.DRAIN_JOB, drain_inbox)
     context.jobs.handle(live.LIMIT_JOB, limit)
     context.jobs.handle(live.HANG_UP_JOB, hang_up)
+    return drain_regularly
 
 
 @contextlib.asynccontextmanager
-async def _background(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
-    """Run something beside the requests; if it dies of a mistake of ours, the process says so loudly."""
+async def _background(context: Context, name: str, work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Run something beside the requests; if it dies of a mistake of ours, the process is not ready any more."""
+
+    def died(task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            context.dead.append(name)
+            _LOGGER.critical("background work died", work=name, exc_info=error)
+
     task = asyncio.create_task(work)
-    task.add_done_callback(_report_death)
+    task.add_done_callback(died)
     try:
         yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-def _report_death(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _LOGGER.critical("background work died", exc_info=error)

@@ -22,6 +22,7 @@ from talktime.db.roles import EVERYONE
 from talktime.errors import ProviderError
 
 _AGAIN_SECONDS = 2.0
+_STALLED_SECONDS = 30.0
 _LOGGER = log.get(__name__)
 Handler = Callable[..., Awaitable[None]]
 
@@ -50,6 +51,14 @@ class Jobs:
         # Its own logger repeats arguments at each step; ours says what matters.
         logging.getLogger("procrastinate").setLevel(logging.ERROR)
 
+    async def _revive(self) -> None:
+        """Give jobs of workers that died to somebody else."""
+        while True:
+            for job in await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=_STALLED_SECONDS):
+                _LOGGER.warning("a job of a worker that died is done again", job=job.task_name)
+                await self._app.job_manager.retry_job(job)
+            await asyncio.sleep(_STALLED_SECONDS)
+
     def handle(self, name: str, handler: Handler) -> None:
         """Say who does the jobs of this name."""
         self._app.task(name=name, retry=_Ladder())(handler)
@@ -68,14 +77,19 @@ class Jobs:
         while True:
             try:
                 async with self._app.open_async():
-                    await self._app.run_worker_async(
-                        wait=True,
-                        concurrency=4,
-                        install_signal_handlers=False,
-                        fetch_job_polling_interval=2.0,
-                        shutdown_graceful_timeout=5.0,
-                        delete_jobs="successful",
-                    )
+                    reviving = asyncio.create_task(self._revive())
+                    try:
+                        await self._app.run_worker_async(
+                            wait=True,
+                            concurrency=4,
+                            install_signal_handlers=False,
+                            fetch_job_polling_interval=2.0,
+                            shutdown_graceful_timeout=5.0,
+                            delete_jobs="successful",
+                        )
+                    finally:
+                        reviving.cancel()
+                        await asyncio.gather(reviving, return_exceptions=True)
             except (procrastinate.exceptions.ProcrastinateException, psycopg.Error, PoolTimeout, OSError) as error:
                 _LOGGER.warning("the job queue lost its database", error=type(error).__name__)
             # The library ends quietly when it is cancelled; whoever cancelled us is to see it.

@@ -7,12 +7,13 @@ Names without a prefix are the ones the vendors themselves use (`OPENAI_API_KEY`
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -23,7 +24,10 @@ def _named(*names: str) -> AliasChoices:
 class Settings(BaseSettings):
     """Everything that differs between two installations."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True)
+    # The prefix keeps fields from being found under their bare names: HOME is somebody else's.
+    model_config = SettingsConfigDict(
+        env_prefix="TALKTIME_", frozen=True, extra="ignore", populate_by_name=True, env_ignore_empty=True
+    )
 
     # Where things are.
     home: Annotated[Path, Field(validation_alias=_named("TALKTIME_HOME"))] = Path(".talktime")
@@ -58,6 +62,12 @@ class Settings(BaseSettings):
     elevenlabs_api_key: Annotated[SecretStr | None, Field(validation_alias=_named("ELEVENLABS_API_KEY"))] = None
     elevenlabs_url: Annotated[str, Field(validation_alias=_named("ELEVENLABS_URL"))] = "https://api.elevenlabs.io"
     elevenlabs_voice: Annotated[str, Field(validation_alias=_named("ELEVENLABS_VOICE"))] = "21m00Tcm4TlvDq8ikWAM"
+
+    @field_validator("database_url", "database_owner_url", mode="after")
+    @classmethod
+    def _for_libpq(cls, url: SecretStr | None) -> SecretStr | None:
+        """Other tools write a driver's name into the address: `postgresql+psycopg://`, `postgres://`."""
+        return SecretStr(re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url.get_secret_value())) if url else None
 
     @property
     def base_url(self) -> str:

@@ -44,6 +44,7 @@ class Agent(Model):
             use_alter=True,
         ),
         CheckConstraint("length(name) BETWEEN 1 AND 200", name="name"),
+        CheckConstraint("(TIMESTAMPTZ '2000-01-01 00:00+00' AT TIME ZONE zone) IS NOT NULL", name="zone"),
         CheckConstraint("archived_at IS NULL OR NOT active", name="archived_is_not_active"),
         Index("ix_agents_user_id_created_at", "user_id", "created_at", "id"),
     )
@@ -66,9 +67,11 @@ class AgentVersion(Model):
     """False: outside the opening hours the caller hears the fallback ladder, and nothing is charged."""
     knowledge: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
     phrases: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    tools: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
+    """What the agent may do beside what every agent can."""
     turn_settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     fallback: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    """What a caller gets when the agent cannot talk: `{"number": "+49…", "texts": {"no_credit": "…"}}`."""
+    """What a caller hears when the agent cannot talk, in the customer's own words: `{"texts": {"no_credit": "…"}}`."""
     call_seconds_max: Mapped[int] = mapped_column(default=1800, server_default=text("1800"))
     created_at: Mapped[CreatedAt]
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from talktime.agents.opening_hours import OpeningHours
-from talktime.carriers.contract import Announce, Answer, Forward, TurnAway
+from talktime.carriers.contract import Announce, Answer, TurnAway
 
 
 class Route(StrEnum):
@@ -73,13 +73,13 @@ def rung_before_credits(
 
 
 def fallback_answer(route: Route, *, business: str, language: str, fallback: Mapping[str, Any]) -> Answer:
-    """What the carrier is to do on a rung: the customer's own words or number where they gave some, else ours."""
+    """What the caller hears on a rung: the customer's own words where they gave some, else ours.
+
+    A sentence and no more: what the ladder costs is the operator's, so it forwards nobody.
+    """
     if route == Route.OVER:
         return TurnAway()
     tongue = "de" if language.lower().startswith("de") else "en"
     own = fallback.get("texts", {}).get(route.value)
     text = own or _TEXTS[tongue].get(route, _BUSY[tongue]).format(business=business)
-    number = fallback.get("number")
-    if number and route not in (Route.SUSPENDED, Route.UNKNOWN_NUMBER):
-        return Forward(number=number, text=own or "", language=language)
     return Announce(text=text, language=language)

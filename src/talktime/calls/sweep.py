@@ -1,40 +1,52 @@
 """Every ten seconds: calls whose owner gave no sign of life are lost, asked about, and finished; calls that should have
 been cut off are hung up. Any process may run it, and any number at once.
 
-A call that is lost in one pass is finished in a later one at the earliest, so that an owner who was only away from
-the database has time to come back. Nothing is charged more than 15 seconds past the last proof of talk.
+A call is finished only some seconds after it was lost, so that an owner who was only away from the database has time to
+come back; and before it is hung up at the carrier it is given up for good. Nothing is charged more than 15 seconds past
+the last proof of talk.
 """
 
 import asyncio
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from talktime import log
 from talktime.calls import lifecycle
 from talktime.carriers.contract import Carrier, Leg
 from talktime.credits import ledger
 from talktime.db.session import Database
-from talktime.errors import ProviderError
+from talktime.errors import ProviderError, TalktimeError
 
-PASS_SECONDS = 10
+PASS_SECONDS = 10.0
+COME_BACK_SECONDS = 8
+"""A lost call's owner has so long to take it up again: its heartbeat is tried every two seconds."""
 PROOF_SECONDS = 15
 """Two heartbeats are this far apart: so much talk may have gone unproven."""
-CARRIER_SILENT_SECONDS = 60
-"""After so long without an answer from the carrier the call is finished on what we know ourselves."""
+CARRIER_SILENT_SECONDS = 50
+"""So long after the lease ended a call is finished on what we know ourselves, if the carrier does not answer. With the
+lease (45 s), a pass and a last try this is within the 120 s that a hold may outlive its call."""
 
+_ASK_SECONDS = 8.0
+_AT_ONCE = 20
 _WHY = "the sweep looks after everybody's calls"
 _LOGGER = log.get(__name__)
+Done = TypeVar("Done")
 
 _CANDIDATES = """
-    SELECT h.user_id, h.call_id, c.carrier, c.carrier_call_id, h.used_seconds, h.lease_owner IS NOT NULL, h.lease_until
+    SELECT h.user_id, h.call_id, c.carrier, c.carrier_call_id, h.used_seconds, h.lease_owner IS NOT NULL,
+        extract(epoch FROM now() - h.lease_until)::float8
     FROM credit_holds h JOIN calls c ON c.user_id = h.user_id AND c.id = h.call_id
     WHERE h.settled_at IS NULL AND {condition} ORDER BY h.lease_until LIMIT 500
 """
+_EXPIRED = "h.state IN ('AUTHORISED', 'ACTIVE', 'FINAL') AND h.lease_until < now()"
+_LOST = f"h.state = 'RECONCILE' AND h.lost_at < now() - interval '{COME_BACK_SECONDS} seconds'"
+_OVERDUE = "h.state IN ('ACTIVE', 'FINAL') AND h.cut_claimed_at IS NULL AND h.cut_at < now() - interval '2 seconds'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +67,32 @@ class _Candidate:
     carrier_call_id: str
     used_seconds: int
     answered: bool
-    lease_until: datetime
+    overdue_seconds: float
+    """Since the lease ended, by the database's clock."""
 
 
 async def run(database: Database, carriers: Mapping[str, Carrier]) -> None:
     """Sweep until cancelled; a database that is away is tried again at the next pass."""
     while True:
+        began = time.monotonic()
         try:
             swept = await sweep(database, carriers)
             if swept != Swept():
                 _LOGGER.info("swept", lost=swept.lost, finished=swept.finished, waiting=swept.waiting, cut=swept.cut)
-        except (DBAPIError, TimeoutError, OSError) as error:
+        except (SQLAlchemyError, OSError) as error:
             _LOGGER.warning("the sweep did not reach the database", error=type(error).__name__)
-        await asyncio.sleep(PASS_SECONDS)
+        await asyncio.sleep(max(1.0, began + PASS_SECONDS - time.monotonic()))
 
 
 async def sweep(database: Database, carriers: Mapping[str, Carrier]) -> Swept:
-    """One pass."""
-    lost = 0
-    to_finish = await _candidates(database, "h.state = 'RECONCILE'")
-    for candidate in await _candidates(
-        database, "h.state IN ('AUTHORISED', 'ACTIVE', 'FINAL') AND h.lease_until < now()"
-    ):
-        async with database.transaction(everyone=_WHY) as db:
-            lost += (await ledger.lose(db, candidate.user_id, candidate.call_id)).lost
-    finished = await asyncio.gather(*(_reconcile(database, carriers, candidate) for candidate in to_finish))
-    cut = 0
-    for candidate in await _candidates(
-        database, "h.cut_claimed_at IS NULL AND h.cut_at < now() - interval '2 seconds'"
-    ):
-        cut += await _cut(database, carriers, candidate)
-    return Swept(lost, sum(finished), len(finished) - sum(finished), cut)
+    """One pass. What fails for one call is left to the next pass, and keeps no other from its turn."""
+    expired = await _candidates(database, _EXPIRED)
+    lost = await _side_by_side(_lose(database, candidate) for candidate in expired)
+    to_finish = await _candidates(database, _LOST)
+    finished = await _side_by_side(_reconcile(database, carriers, candidate) for candidate in to_finish)
+    overdue = await _candidates(database, _OVERDUE)
+    cut = await _side_by_side(_cut(database, carriers, candidate) for candidate in overdue)
+    return Swept(lost, finished, len(to_finish) - finished, cut)
 
 
 async def _candidates(database: Database, condition: str) -> list[_Candidate]:
@@ -94,16 +101,37 @@ async def _candidates(database: Database, condition: str) -> list[_Candidate]:
         return [_Candidate(*row) for row in rows]
 
 
+async def _side_by_side(works: Iterable[Awaitable[bool]]) -> int:
+    """Do them all, a few at once; gives how many came out true."""
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(work: Awaitable[bool]) -> bool:
+        async with places:
+            try:
+                return await work
+            except (SQLAlchemyError, TalktimeError, OSError) as error:
+                _LOGGER.warning("a call has to wait for the next pass", error=type(error).__name__)
+                return False
+
+    return sum(await asyncio.gather(*(one(work) for work in works)))
+
+
+async def _lose(database: Database, candidate: _Candidate) -> bool:
+    async with database.transaction(everyone=_WHY) as db:
+        return (await ledger.lose(db, candidate.user_id, candidate.call_id)).lost
+
+
 async def _reconcile(database: Database, carriers: Mapping[str, Carrier], candidate: _Candidate) -> bool:
     """Ask the carrier about a lost call, end it there if it still goes on, and finish it. True when it is finished."""
-    waited = datetime.now(UTC) - candidate.lease_until
+    leg: Leg | None = None
     try:
-        leg = await _ask(carriers[candidate.carrier], candidate) if candidate.carrier in carriers else None
-    except ProviderError as error:
-        if waited < timedelta(seconds=CARRIER_SILENT_SECONDS):
+        if candidate.carrier in carriers:
+            async with asyncio.timeout(_ASK_SECONDS):
+                leg = await _ask(database, carriers[candidate.carrier], candidate)
+    except (ProviderError, TimeoutError) as error:
+        if candidate.overdue_seconds < CARRIER_SILENT_SECONDS:
             return False
         _LOGGER.warning("the carrier does not answer", call_id=str(candidate.call_id), error=str(error))
-        leg = None
     provable = candidate.used_seconds + PROOF_SECONDS
     seconds = min(provable, leg.seconds) if leg is not None and leg.seconds is not None else provable
     async with database.transaction(everyone=_WHY) as db:
@@ -120,12 +148,15 @@ async def _reconcile(database: Database, carriers: Mapping[str, Carrier], candid
     return done.fresh
 
 
-async def _ask(carrier: Carrier, candidate: _Candidate) -> Leg | None:
+async def _ask(database: Database, carrier: Carrier, candidate: _Candidate) -> Leg | None:
     leg = await carrier.look_up(candidate.carrier_call_id)
-    if leg is not None and not leg.state.is_over:
-        await carrier.hang_up(candidate.carrier_call_id)
-        leg = await carrier.look_up(candidate.carrier_call_id)
-    return leg
+    if leg is None or leg.state.is_over:
+        return leg
+    async with database.transaction(everyone=_WHY) as db:
+        if not await ledger.give_up(db, candidate.user_id, candidate.call_id):
+            return leg  # its owner is back
+    await carrier.hang_up(candidate.carrier_call_id)
+    return await carrier.look_up(candidate.carrier_call_id)
 
 
 async def _cut(database: Database, carriers: Mapping[str, Carrier], candidate: _Candidate) -> bool:
@@ -134,8 +165,9 @@ async def _cut(database: Database, carriers: Mapping[str, Carrier], candidate: _
         if not await ledger.cut(db, candidate.user_id, candidate.call_id, "sweep"):
             return False
     try:
-        await carriers[candidate.carrier].hang_up(candidate.carrier_call_id)
-    except (ProviderError, KeyError) as error:
+        async with asyncio.timeout(_ASK_SECONDS):
+            await carriers[candidate.carrier].hang_up(candidate.carrier_call_id)
+    except (ProviderError, KeyError, TimeoutError) as error:
         # The carrier's own time limit and the lease stand behind this; the claim stays, so nothing extends the call.
         _LOGGER.warning("a call could not be cut off", call_id=str(candidate.call_id), error=repr(error))
     return True

@@ -56,6 +56,11 @@ async def _call(
     steps = await _steps(say, script, wav)
     async with contextlib.AsyncExitStack() as stack:
         instance = await running.find_instance(settings.home)
+        if instance is None and settings.database_url is not None:
+            # Serving by ourselves would put the demo's people and prices into somebody's own database.
+            raise Conflict(
+                "No server runs here, and DATABASE_URL is set: start one with `talktime serve --demo` first."
+            )
         if instance is None:
             database = (await stack.enter_async_context(served(settings, demo=True))).database
         elif not instance.demo:

@@ -5,7 +5,6 @@ Exit codes: 0 all is well, 1 it differs or failed, 2 the command was wrong.
 
 import contextlib
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from enum import StrEnum
@@ -14,9 +13,9 @@ from typing import Annotated
 import typer
 
 from talktime.cli import models
+from talktime.cli.running import read_settings
 from talktime.db import deploy as deploying
 from talktime.db import embedded, schema
-from talktime.settings import Settings
 
 app = typer.Typer(help="The database's schema: compare, write migrations, deploy.", no_args_is_help=True)
 
@@ -103,20 +102,15 @@ def _source() -> schema.Source:
 @contextlib.contextmanager
 def _urls() -> Iterator[tuple[str, str]]:
     """The addresses of the database: as its users and as its owner."""
-    settings = Settings()
+    settings = read_settings()
     if settings.database_url is None:
         with embedded.acquire(settings.home) as server:
             embedded.ensure_database(server, "talktime")
             yield server.url(), server.url()
         return
-    database_url = _for_libpq(settings.database_url.get_secret_value())
+    database_url = settings.database_url.get_secret_value()
     owner = settings.database_owner_url
-    yield database_url, _for_libpq(owner.get_secret_value()) if owner else database_url
-
-
-def _for_libpq(url: str) -> str:
-    """Other tools write a driver's name into the address: `postgresql+psycopg://`, `postgres://`."""
-    return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
+    yield database_url, owner.get_secret_value() if owner else database_url
 
 
 def _say(words: str) -> None:

@@ -42,9 +42,12 @@ def serve(
 
 
 async def _serve(settings: "Settings", *, demo: bool, parts: tuple[str, ...], drain_seconds: float) -> None:
+    from sqlalchemy.exc import SQLAlchemyError
+
     from talktime.accounts import sessions
     from talktime.cli.calling import ring_demo
     from talktime.cli.serving import served
+    from talktime.errors import ProviderError, TalktimeError
 
     asked, impatient = asyncio.Event(), asyncio.Event()
 
@@ -66,7 +69,10 @@ async def _serve(settings: "Settings", *, demo: bool, parts: tuple[str, ...], dr
             _say('  talktime call --say "what are your opening hours"')
             if not running.demo.has_calls:
                 _say("")
-                await _until(asked, ring_demo(settings, running.database, running.demo.number))
+                try:
+                    await _until(asked, ring_demo(settings, running.database, running.demo.number))
+                except (TalktimeError, ProviderError, SQLAlchemyError, TimeoutError) as error:
+                    _say(f"The demo caller did not get through: {str(error) or type(error).__name__}")
                 _say("")
         _say("Stop with Ctrl-C.")
         await asked.wait()

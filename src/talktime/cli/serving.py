@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Collection, Generator
 from dataclasses import dataclass
 
@@ -55,7 +56,7 @@ async def served(
     if not demo and settings.secret_key is None:
         raise BadInput("Set TALKTIME_SECRET_KEY (32 characters or more); only the demo makes one for itself.")
     other = await running.find_instance(settings.home)
-    if other is not None:
+    if other is not None and ("voice" in parts or other.url == f"http://{settings.host}:{settings.port}"):
         raise Conflict(f"Talktime is serving at {other.url} already (process {other.pid}).")
     async with contextlib.AsyncExitStack() as stack:
         sync = stack.enter_context(contextlib.ExitStack())
@@ -74,8 +75,10 @@ async def served(
             await company.ready()
         app = application.create_app(settings, url, parts=parts, demo=demo)
         await stack.enter_async_context(web_server(app, listener, drain_seconds_max, impatient or asyncio.Event()))
-        running.announce(settings.home, running.Instance(os.getpid(), f"http://{settings.host}:{settings.port}", demo))
-        stack.callback(running.withdraw, settings.home)
+        if "voice" in parts:
+            instance = running.Instance(os.getpid(), f"http://{settings.host}:{settings.port}", demo)
+            running.announce(settings.home, instance)
+            stack.callback(running.withdraw, settings.home)
         yield Served(settings.base_url, app, settings, database, customer)
 
 
@@ -142,16 +145,17 @@ class _PhoneCompany:
 
     async def ready(self) -> None:
         """Wait until it answers. Raises ProviderError when it cannot be started."""
-        async with asyncio.timeout(_CARRIER_STARTS_SECONDS):
-            while self._pid is None:
-                if self._process is not None and self._process.returncode is not None:
-                    raise ProviderError(
-                        f"The simulated carrier could not be started on {self._account.api_base}:"
-                        " set TALKTIME_CARRIER_PORT to a free port.",
-                        permanent=True,
-                    )
-                await asyncio.sleep(0.05)
-                self._pid = await carrier_pid(self._account, self._client)
+        deadline = time.monotonic() + _CARRIER_STARTS_SECONDS
+        while self._pid is None:
+            is_gone = self._process is not None and self._process.returncode is not None
+            if is_gone or time.monotonic() > deadline:
+                raise ProviderError(
+                    f"The simulated carrier could not be started on {self._account.api_base}:"
+                    f" set TALKTIME_CARRIER_PORT to a free port ({self._settings.home / 'carrier.log'} says more).",
+                    permanent=True,
+                )
+            await asyncio.sleep(0.05)
+            self._pid = await carrier_pid(self._account, self._client)
 
     async def end(self) -> None:
         """Stop it, also one that an earlier process of ours left behind."""
@@ -223,7 +227,10 @@ async def web_server(
             serving.result()
             raise ProviderError("The server did not start; what went wrong stands above.", permanent=True)
         yield
-        # uvicorn would close the media sockets at once: they have to end by themselves first.
+        # uvicorn would close the media sockets at once: they have to end by themselves first. Whoever was told to open
+        # one still finds the door open; new rings get the ladder.
+        app.state.context.taking_calls = False
+        await app.state.context.sockets_came()
         server.stop_listening()
         await _drain(app, drain_seconds_max, impatient)
     finally:

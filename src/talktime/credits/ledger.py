@@ -135,15 +135,14 @@ async def heartbeat(
     if not used_seconds:
         return set()
     keys = list(used_seconds)
-    rows = await db.execute(
-        text("SELECT * FROM heartbeat_v1(:owner, :users, :calls, :used)"),
-        {
-            "owner": owner,
-            "users": [user for user, _ in keys],
-            "calls": [call for _, call in keys],
-            "used": [_whole(used_seconds[key], "seconds") for key in keys],
-        },
-    )
+    values = {
+        "owner": owner,
+        "users": [user for user, _ in keys],
+        "calls": [call for _, call in keys],
+        "used": [_whole(used_seconds[key], "seconds") for key in keys],
+    }
+    async with typed_errors():
+        rows = await db.execute(text("SELECT * FROM heartbeat_v1(:owner, :users, :calls, :used)"), values)
     return {(row.user_id, row.call_id) for row in rows}
 
 
@@ -194,6 +193,12 @@ async def settle(
 async def lose(db: AsyncSession, user: uuid.UUID, call: uuid.UUID) -> Loss:
     """Free the slot of a call whose lease ran out; its money stays held until it is settled."""
     return _value(Loss, await _one(db, "lose_v1(:user, :call)", user=user, call=call))
+
+
+async def give_up(db: AsyncSession, user: uuid.UUID, call: uuid.UUID) -> bool:
+    """A lost call is about to be hung up: its owner cannot take it up again. False when it has done so already."""
+    (given_up,) = await _one(db, "give_up_v1(:user, :call) AS given_up", user=user, call=call)
+    return bool(given_up)
 
 
 async def purchase(db: AsyncSession, user: uuid.UUID, purchase_id: uuid.UUID) -> Posting:

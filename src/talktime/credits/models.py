@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from talktime.accounts.models import User
-from talktime.db.base import CreatedAt, Credits, Minor, Model, UpdatedAt, enum, new_id
+from talktime.db.base import CreatedAt, Credits, Minor, Model, enum, new_id
 
 FENCE = 10**15
 """No balance and no hold comes near this; one that does is a bug, and the database refuses it."""
@@ -90,7 +90,6 @@ class CreditPack(Model):
     position: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     gateway_price_id: Mapped[str | None]
     created_at: Mapped[CreatedAt]
-    updated_at: Mapped[UpdatedAt]
 
     __table_args__ = (
         CheckConstraint("credits BETWEEN 1 AND 1000000000000", name="credits"),
@@ -163,7 +162,7 @@ class CreditHold(Model):
     denied_reason: Mapped[str | None]
     granted_seconds: Mapped[int] = mapped_column(server_default=text("0"))
     used_seconds: Mapped[int] = mapped_column(server_default=text("0"))
-    """Proven talk."""
+    """Proven talk: what the newest heartbeat said."""
     held: Mapped[Credits] = mapped_column(BigInteger, server_default=text("0"))
     held_peak: Mapped[Credits] = mapped_column(BigInteger, server_default=text("0"))
     charged: Mapped[Credits] = mapped_column(BigInteger, server_default=text("0"))
@@ -174,6 +173,8 @@ class CreditHold(Model):
     """Number of the newest request to extend."""
     lease_owner: Mapped[str | None]
     lease_until: Mapped[datetime | None]
+    lost_at: Mapped[datetime | None]
+    """When its owner was given up; it may still come back until the call is finished."""
     cut_at: Mapped[datetime | None]
     cut_claimed_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
@@ -192,6 +193,7 @@ class CreditHold(Model):
             "(settled_at IS NOT NULL) = (state IN ('DENIED', 'SETTLED', 'RELEASED'))", name="closed_is_settled"
         ),
         CheckConstraint("settled_at IS NULL OR held = 0", name="closed_holds_nothing"),
+        CheckConstraint("state <> 'RECONCILE' OR lost_at IS NOT NULL", name="lost_at"),
         CheckConstraint("(denied_reason IS NOT NULL) = (state = 'DENIED')", name="denied_reason"),
         CheckConstraint(
             "state NOT IN ('ACTIVE', 'FINAL') OR (lease_owner IS NOT NULL AND cut_at IS NOT NULL)",

@@ -2,6 +2,7 @@
 signed is not believed, not stored, and gets no hint.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ from talktime import inbox, log
 from talktime.calls import lifecycle
 from talktime.calls.routing import Route, fallback_answer
 from talktime.carriers import contract
-from talktime.carriers.contract import Answer, BadMessage, BadSignature, Carrier, Talk
+from talktime.carriers.contract import Answer, BadMessage, BadSignature, Carrier, Ring, Talk
 from talktime.errors import NotFound
 from talktime.hooks.token import media_parameters
 from talktime.http.context import Context, context_of
@@ -22,6 +23,7 @@ REPORT = "carrier.report"
 """Kind of the inbox's events that come from here."""
 
 _BODY_BYTES_MAX = 64 * 1024
+_DECIDE_SECONDS = 8.0
 _LOGGER = log.get(__name__)
 
 router = APIRouter(prefix="/hooks")
@@ -36,14 +38,9 @@ async def ring(carrier: str, request: Request) -> Response:
     rang = await _read(request, context, company, company.read_ring)
     if isinstance(rang, Response):
         return rang
-    try:
-        async with context.database.transaction(everyone=lifecycle.RING_WHY) as db:
-            decision = await lifecycle.ring(db, carrier, rang, taking_calls=context.taking_calls)
-    except DATABASE_AWAY as error:
-        # Nothing was stored, so nothing is held and nothing is owed; the caller still hears a voice.
-        _LOGGER.error("a ring did not reach the database", carrier_call_id=rang.call_id, error=type(error).__name__)
-        decision = lifecycle.Decision(Route.TROUBLE)
+    decision = await _decide(context, carrier, rang)
     if decision.route == Route.TALK and decision.agent is not None:
+        context.socket_promised(rang.call_id)
         context.receptionists.expect(decision.agent)
     if decision.route == Route.UNKNOWN_NUMBER:
         _LOGGER.warning("a number that nobody answers was called", carrier_call_id=rang.call_id)
@@ -69,6 +66,20 @@ async def report(carrier: str, request: Request) -> Response:
     )
     await inbox.accept(context.database, context.jobs, event)
     return Response(status_code=204)
+
+
+async def _decide(context: Context, carrier: str, rang: Ring) -> lifecycle.Decision:
+    """What the caller gets. Whatever goes wrong here, they hear a voice, well before the carrier gives up on us."""
+    try:
+        async with asyncio.timeout(_DECIDE_SECONDS):
+            async with context.database.transaction(everyone=lifecycle.RING_WHY) as db:
+                return await lifecycle.ring(db, carrier, rang, taking_calls=context.taking_calls)
+    except DATABASE_AWAY as error:
+        # What was not committed is not held; what was is released with its ring lease.
+        _LOGGER.error("a ring did not reach the database", carrier_call_id=rang.call_id, error=type(error).__name__)
+    except Exception as error:  # a dead line is the worst answer to a mistake of ours
+        _LOGGER.error("a ring could not be decided", carrier_call_id=rang.call_id, exc_info=error)
+    return lifecycle.Decision(Route.TROUBLE)
 
 
 def company_of(context: Context, name: str) -> Carrier:

@@ -5,6 +5,7 @@ hold is settled, in this order. What the database does not take now it is offere
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -16,11 +17,11 @@ from talktime import log
 from talktime.agents.opening_hours import OpeningHours
 from talktime.calls import lifecycle
 from talktime.calls.lifecycle import Answered
-from talktime.carriers.contract import BadMessage, Carrier, Media, Stopped
+from talktime.carriers.contract import Audio, BadMessage, Carrier, Media, Stopped
 from talktime.errors import ProviderError
 from talktime.hooks.outbox import GONE, Outbox
 from talktime.http.context import Context
-from talktime.http.problems import DATABASE_AWAY
+from talktime.http.problems import DATABASE_AWAY, DATABASE_SAYS_NO
 from talktime.speech.contract import Moment, Tool
 from talktime.voice.conversation import Conversation, Engine, Providers
 from talktime.voice.line import Line
@@ -29,10 +30,11 @@ from talktime.voice.receptionists import Receptionist
 from talktime.voice.tools import Tools
 from talktime.voice.turns import Ended, Turn
 
+LINE_DEAD = "line_dead"
 HANG_UP_JOB = "calls.hang_up"
 LIMIT_JOB = "calls.limit"
 
-_FRAMES_MISSING_SECONDS = 20.0
+_FRAMES_MISSING_SECONDS = 12.0
 """A carrier sends frames all the time, also of silence: after so long without any the line is dead."""
 _OFFER_AGAIN_SECONDS = 2.0
 _OFFER_TIMES = 60
@@ -81,6 +83,8 @@ class LiveCall:
         self._answered = answered
         self._turns: asyncio.Queue[Turn | None] = asyncio.Queue()
         self._line_is_gone = False
+        self._heard_at = answered
+        """When the last frame of the caller came."""
         self._outbox = Outbox(websocket.send)
         self._log = _LOGGER.bind(call_id=str(call.call_id), user_id=str(call.user_id))
         self._conversation = Conversation(
@@ -112,7 +116,8 @@ class LiveCall:
         try:
             ended = await self._conversation.run()
             # Not now: after the caller has hung up the conversation still waits for its tools.
-            seconds = max(0.0, ended.at - self._answered)
+            ended_at = min(ended.at, self._heard_at) if ended.reason == LINE_DEAD else ended.at
+            seconds = max(0.0, ended_at - self._answered)
             self._context.meter.talk_ended(self._metered, int(seconds))
             receiving.cancel()
             hung_up = False
@@ -152,7 +157,7 @@ class LiveCall:
         """Feed the conversation what comes from the socket, until there is nothing more."""
         try:
             while True:
-                async with asyncio.timeout(_FRAMES_MISSING_SECONDS):
+                async with asyncio.timeout_at(self._heard_at + _FRAMES_MISSING_SECONDS):
                     message = await self._websocket.receive()
                 if message["type"] == "websocket.disconnect":
                     break
@@ -161,12 +166,14 @@ class LiveCall:
                 except BadMessage as error:
                     self._log.warning("the carrier sent something that makes no sense", error=str(error))
                     continue
-                if isinstance(event, Stopped):
+                if isinstance(event, Audio):
+                    self._heard_at = time.monotonic()
+                elif isinstance(event, Stopped):
                     self._line_is_gone = True
                 if event is not None:
                     self._conversation.receive(event)
         except TimeoutError:
-            self._conversation.end("line_dead")
+            self._conversation.end(LINE_DEAD)
             return
         except GONE:
             pass
@@ -204,7 +211,7 @@ class LiveCall:
                     self._call.call_id,
                     seconds=seconds,
                     reason=ended.reason,
-                    failed=ended.reason in ("error", "ai_down", "line_dead", "line_blocked"),
+                    failed=ended.reason in ("error", "ai_down", LINE_DEAD, "line_blocked"),
                     not_charged_reason=_OUR_FAULT.get(ended.reason),
                 )
                 if not hung_up:
@@ -223,7 +230,11 @@ class LiveCall:
                 async with self._context.database.transaction(user=self._call.user_id) as db:
                     await lifecycle.write_turn(db, row)
 
-            await self._offer(store)
+            try:
+                await self._offer(store)
+            except DATABASE_SAYS_NO as error:
+                # This one cannot be stored, whenever it is tried; those that come after it can.
+                self._log.error("a turn could not be stored", turn_no=turn.turn_no, error=type(error).__name__)
 
     async def _offer(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do something with the database, again and again while it is away. The lease is kept alive meanwhile."""
@@ -250,10 +261,23 @@ class LiveCall:
         number = str(arguments.get("number") or "").strip()[:50]
         message = str(arguments["message"]).strip()[:2000]
         parts = [f"Message from {name}" if name else "Message", f"call back {number}" if number else "", message]
-        async with self._context.database.transaction(user=self._call.user_id) as db:
-            summary = ": ".join(part for part in parts if part)
-            await lifecycle.note_outcome(db, self._call.user_id, self._call.call_id, "message", summary)
+        summary = storable(": ".join(part for part in parts if part))
+        try:
+            async with self._context.database.transaction(user=self._call.user_id) as db:
+                await lifecycle.note_outcome(db, self._call.user_id, self._call.call_id, "message", summary)
+        except DATABASE_AWAY as error:
+            # Only what is stored is acknowledged: the agent says that it cannot take the message now.
+            raise ProviderError("the message could not be stored") from error
         return "the message was taken"
+
+
+def storable(text: str) -> str:
+    """Text as PostgreSQL takes it: it knows no NUL, and callers, models and tools may send one."""
+    return text.replace("\x00", "")
+
+
+def _storable_value(value: object) -> object:
+    return storable(value) if isinstance(value, str) else value
 
 
 def _turn_row(call: Answered, turn: Turn) -> dict[str, Any]:
@@ -265,11 +289,11 @@ def _turn_row(call: Answered, turn: Turn) -> dict[str, Any]:
         "call_id": call.call_id,
         "turn_no": turn.turn_no,
         "speaker": turn.speaker,
-        "text": turn.text,
+        "text": storable(turn.text),
         "began_ms": turn.began_ms,
         "ended_ms": turn.ended_ms,
         "interrupted": turn.interrupted,
         "latency": latency,
-        "tools": [asdict(use) for use in turn.tools],
+        "tools": [{name: _storable_value(value) for name, value in asdict(use).items()} for use in turn.tools],
         "sources": list(turn.sources),
     }

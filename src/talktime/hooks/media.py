@@ -6,6 +6,7 @@ anything.
 
 import asyncio
 import time
+import uuid
 
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
@@ -15,17 +16,19 @@ from talktime.calls import lifecycle
 from talktime.calls.lifecycle import Answered
 from talktime.carriers import contract
 from talktime.carriers.contract import BadMessage, BadSignature, Carrier, Media, Started
-from talktime.errors import ProviderError, TalktimeError
-from talktime.hooks.live import LIMIT_JOB, LiveCall
+from talktime.errors import ProviderError
+from talktime.hooks.live import HANG_UP_JOB, LIMIT_JOB, LiveCall
 from talktime.hooks.outbox import GONE
 from talktime.hooks.token import call_of
 from talktime.http.context import Context, context_of
 from talktime.http.problems import DATABASE_AWAY
-from talktime.voice.receptionists import Receptionist
 
 _START_SECONDS = 10.0
 _POLICY = 1008
 _TRY_AGAIN = 1013
+_ANSWER_SECONDS = 10.0
+_ABANDON_TIMES = 20
+_AGAIN_SECONDS = 2.0
 _LOGGER = log.get(__name__)
 
 router = APIRouter(prefix="/hooks")
@@ -50,15 +53,40 @@ async def media(websocket: WebSocket, carrier: str) -> None:
         _LOGGER.warning("a media socket with a wrong token was closed", carrier=carrier)
         await _close(websocket, _POLICY)
         return
+    context.socket_came(started.call_id)
+    arriving = _Arriving()
+    context.call_began(arriving)
+    try:
+        await _carry(context, company, websocket, translator, started=started, whose=whose)
+    finally:
+        context.call_ended(arriving)
+
+
+class _Arriving:
+    """A call on its way from its socket to its agent: it counts as live, so that a process does not stop under it."""
+
+    def leave(self) -> None:
+        """It has nobody yet who could say goodbye."""
+
+
+async def _carry(
+    context: Context,
+    company: Carrier,
+    websocket: WebSocket,
+    translator: Media,
+    *,
+    started: Started,
+    whose: tuple[uuid.UUID, uuid.UUID],
+) -> None:
     answered = time.monotonic()
     try:
-        async with context.database.transaction(user=whose[0]) as db:
+        async with asyncio.timeout(_ANSWER_SECONDS), context.database.transaction(user=whose[0]) as db:
             call = await lifecycle.answer(db, *whose, context.meter.owner)
             if call is not None:
                 await context.jobs.enqueue(
                     db,
                     LIMIT_JOB,
-                    carrier=carrier,
+                    carrier=company.name,
                     carrier_call_id=started.call_id,
                     user=str(call.user_id),
                     agent=str(call.agent_id),
@@ -72,10 +100,6 @@ async def media(websocket: WebSocket, carrier: str) -> None:
         _LOGGER.warning("a media socket with a spent token was closed", call_id=str(whose[1]))
         await _close(websocket, _POLICY)
         return
-    receptionist = await _receptionist(context, company, call, started.call_id)
-    if receptionist is None:
-        await _close(websocket, _TRY_AGAIN)
-        return
     try:
         live = LiveCall(
             context,
@@ -85,45 +109,45 @@ async def media(websocket: WebSocket, carrier: str) -> None:
             translator,
             call=call,
             carrier_call_id=started.call_id,
-            receptionist=receptionist,
+            receptionist=await context.receptionists.get((call.user_id, call.agent_id, call.agent_version)),
             answered=answered,
         )
         await live.carry()
-    except Exception:
-        # A mistake of ours. If the call was settled on the way here this changes nothing; else it costs nothing.
+    except Exception as error:
+        # Our fault, or the database went away at the worst moment. If the call was settled on the way here this changes
+        # nothing; else it costs nothing.
+        _LOGGER.error("a call could not be carried", call_id=str(call.call_id), exc_info=error)
         await _abandon(context, company, call, started.call_id)
-        raise
-
-
-async def _receptionist(
-    context: Context, company: Carrier, call: Answered, carrier_call_id: str
-) -> Receptionist | None:
-    """Who is to talk; None when that cannot be found out, and then the call is over and costs nothing."""
-    try:
-        return await context.receptionists.get((call.user_id, call.agent_id, call.agent_version))
-    except (*DATABASE_AWAY, TalktimeError) as error:
-        _LOGGER.error("an answered call has no agent", call_id=str(call.call_id), error=repr(error))
-    await _abandon(context, company, call, carrier_call_id)
-    return None
+        await _close(websocket, _TRY_AGAIN)
 
 
 async def _abandon(context: Context, company: Carrier, call: Answered, carrier_call_id: str) -> None:
     """End a call that we cannot carry, free of charge."""
+    hung_up = True
     try:
         await company.hang_up(carrier_call_id)
-        async with context.database.transaction(user=call.user_id) as db:
-            await lifecycle.finish(
-                db,
-                call.user_id,
-                call.call_id,
-                seconds=0,
-                reason="error",
-                failed=True,
-                not_charged_reason="platform fault",
-            )
-    except (*DATABASE_AWAY, ProviderError) as error:
-        # The lease runs out, and the sweep finishes the call: with no proven talk it charges the first seconds at most.
-        _LOGGER.error("a failed call was left to the sweep", call_id=str(call.call_id), error=type(error).__name__)
+    except ProviderError as error:
+        hung_up = False
+        _LOGGER.warning("the carrier did not hang up", call_id=str(call.call_id), error=str(error))
+    for _ in range(_ABANDON_TIMES):
+        try:
+            async with context.database.transaction(user=call.user_id) as db:
+                await lifecycle.finish(
+                    db,
+                    call.user_id,
+                    call.call_id,
+                    seconds=0,
+                    reason="error",
+                    failed=True,
+                    not_charged_reason="platform fault",
+                )
+                if not hung_up:
+                    await context.jobs.enqueue(db, HANG_UP_JOB, carrier=company.name, carrier_call_id=carrier_call_id)
+        except DATABASE_AWAY:
+            await asyncio.sleep(_AGAIN_SECONDS)
+        else:
+            return
+    _LOGGER.error("a call that failed was left to the sweep", call_id=str(call.call_id))
 
 
 def _is_signed(websocket: WebSocket, context: Context, company: Carrier) -> bool:

@@ -1,6 +1,7 @@
 """What every door needs: one object, made once at start, and never a global."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, cast
@@ -16,6 +17,8 @@ from talktime.speech.choose import Trio
 from talktime.voice.conversation import Engine
 from talktime.voice.meter import Meter
 from talktime.voice.receptionists import Receptionists
+
+_SOCKET_COMES_SECONDS = 5.0
 
 
 class Live(Protocol):
@@ -41,6 +44,25 @@ class Context:
     taking_calls: bool = True
     live: set[Live] = field(default_factory=set)
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
+    _promised: dict[str, float] = field(default_factory=dict)
+    """Calls that were told to open a media socket here, and when (monotonic)."""
+    dead: list[str] = field(default_factory=list)
+    """Background work that died of a mistake of ours; a process with any is not ready."""
+
+    def socket_promised(self, carrier_call_id: str) -> None:
+        """The carrier of a ringing call was told to open its media socket."""
+        now = time.monotonic()
+        self._promised = {call: at for call, at in self._promised.items() if now - at < _SOCKET_COMES_SECONDS}
+        self._promised[carrier_call_id] = now
+
+    def socket_came(self, carrier_call_id: str) -> None:
+        """It did, or somebody says so."""
+        self._promised.pop(carrier_call_id, None)
+
+    async def sockets_came(self) -> None:
+        """Wait until every promised socket has come, or is not to be expected any more."""
+        while any(time.monotonic() - at < _SOCKET_COMES_SECONDS for at in self._promised.values()):
+            await asyncio.sleep(0.05)
 
     def call_began(self, call: Live) -> None:
         """This process carries one more call."""

@@ -4,7 +4,7 @@ import uuid
 
 import orjson
 from fastapi import FastAPI, Request, Response
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
@@ -13,6 +13,9 @@ from talktime.errors import TalktimeError
 
 DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError)
 """What comes up when the database cannot be reached, as far as it can be told from our own mistakes."""
+
+DATABASE_SAYS_NO = (SQLAlchemyError, TalktimeError)
+"""What comes up when the database will not have something, however often it is offered; and what is above, too."""
 
 _LOGGER = log.get(__name__)
 

@@ -135,10 +135,12 @@ class Conversation:
             except Exception as error:  # noqa: BLE001 - reported in what we return, like every fault
                 self._fault(error)
             await self._over.wait()
+            # What fails while we clean up is reported, and does not change how the call ended.
+            failed = self._error is not None
         finally:
             await self._clean_up()
         assert self._ended is not None
-        reason = "error" if self._error else self._ended.reason
+        reason = "error" if failed else self._ended.reason
         return Ended(reason, self._ended.by, self._ended_at, self._error)
 
     def receive(self, event: MediaEvent) -> None:

@@ -12,13 +12,13 @@ import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from talktime import log
 from talktime.credits import ledger
 from talktime.credits.models import HoldState
 from talktime.db.session import Database
-from talktime.errors import NotFound
+from talktime.errors import NotFound, TalktimeError
 
 HEARTBEAT_SECONDS = 15.0
 EXTEND_BEFORE_CUT_SECONDS = 20.0
@@ -26,6 +26,7 @@ ASK_AGAIN_SECONDS = 2.0
 GOODBYE_BEFORE_CUT_SECONDS = 8.0
 CUT_BEFORE_GRANT_ENDS_SECONDS = 3.0
 _TICK_SECONDS = 0.5
+_ANSWER_SECONDS = 5.0
 
 _WHY = "one heartbeat carries the calls of many users"
 _LOGGER = log.get(__name__)
@@ -100,23 +101,28 @@ class Meter:
         for call in list(self._calls.values()):
             if call.ended_seconds is not None or call.is_cut:
                 continue
-            left = call.cut - now
-            if left <= 0:
+            try:
+                self._look_at(call, now)
+            except Exception as error:  # one call's fault must not stop the meter of the others
                 call.is_cut = True
-                self._start(self._claim_cut(call))
-                call.on_cut()
-            elif left <= GOODBYE_BEFORE_CUT_SECONDS and not call.said_goodbye and not call.busy:
-                call.said_goodbye = True
-                call.on_goodbye(left)
-            elif (
-                left <= EXTEND_BEFORE_CUT_SECONDS
-                and not call.said_goodbye
-                and not call.busy
-                and now - call.asked >= ASK_AGAIN_SECONDS
-            ):
-                call.busy = True
-                call.asked = now
-                self._start(self._extend(call))
+                _LOGGER.error("a call could not be metered", call_id=str(call.call_id), exc_info=error)
+
+    def _look_at(self, call: Metered, now: float) -> None:
+        left = call.cut - now
+        if left <= 0:
+            call.is_cut = True
+            self._start(self._claim_cut(call))
+            call.on_cut()
+        elif left > EXTEND_BEFORE_CUT_SECONDS or call.said_goodbye:
+            return
+        elif not call.busy and now - call.asked >= ASK_AGAIN_SECONDS:
+            call.busy = True
+            call.asked = now
+            self._start(self._extend(call))
+        elif left <= GOODBYE_BEFORE_CUT_SECONDS and (not call.busy or now - call.asked >= ASK_AGAIN_SECONDS):
+            # We have asked and got too little, or no answer in time.
+            call.said_goodbye = True
+            call.on_goodbye(left)
 
     def _start(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -127,9 +133,9 @@ class Meter:
         now = time.monotonic()
         used = {key: call.used_seconds(now) for key, call in self._calls.items()}
         try:
-            async with self._database.transaction(everyone=_WHY) as db:
+            async with asyncio.timeout(_ANSWER_SECONDS), self._database.transaction(everyone=_WHY) as db:
                 alive = await ledger.heartbeat(db, self.owner, used)
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, TalktimeError, TimeoutError, OSError) as error:
             _LOGGER.warning("a heartbeat did not reach the database", error=type(error).__name__)
             self._beaten = now - HEARTBEAT_SECONDS + ASK_AGAIN_SECONDS
             return
@@ -143,17 +149,17 @@ class Meter:
     async def _extend(self, call: Metered) -> None:
         """Ask for a slice. A request that got no answer is asked again under its own number."""
         try:
-            async with self._database.transaction(user=call.user_id) as db:
+            async with asyncio.timeout(_ANSWER_SECONDS), self._database.transaction(user=call.user_id) as db:
                 grant = await ledger.extend(db, call.user_id, call.call_id, self.owner, call.request_no + 1)
         except (ledger.NotTheOwner, NotFound):
             self._give_up(call)
             return
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, TimeoutError, OSError) as error:
             _LOGGER.warning("an extension did not reach the database", error=type(error).__name__)
             return
         finally:
             call.busy = False
-        if grant.reason == "over":
+        if grant.reason in ("over", "cut"):
             self._give_up(call)
             return
         call.request_no += 1
@@ -169,6 +175,6 @@ class Meter:
         try:
             async with self._database.transaction(user=call.user_id) as db:
                 await ledger.cut(db, call.user_id, call.call_id, self.owner)
-        except (DBAPIError, OSError) as error:
+        except (SQLAlchemyError, TalktimeError, OSError) as error:
             # The call ends all the same; the claim only tells other processes that somebody saw to it.
             _LOGGER.warning("a cut could not be recorded", error=type(error).__name__)

@@ -60,7 +60,8 @@ BEGIN
 END
 $$;
 
--- Count so many credits (or fewer, when negative) into the day's spending, in the user's own zone.
+-- Count so many credits (or fewer, when negative) into the day's spending, in the user's own zone. Comes before `held`
+-- is changed by as much.
 CREATE FUNCTION credit_spend(a credit_accounts, p_amount bigint) RETURNS credit_accounts
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -69,8 +70,9 @@ DECLARE
 BEGIN
     SELECT (v_now AT TIME ZONE u.zone)::date INTO v_today FROM users u WHERE u.id = a.user_id;
     IF a.spent_on IS DISTINCT FROM v_today THEN
+        -- What running calls hold goes over into the new day: it is charged there.
         a.spent_on := v_today;
-        a.spent_today := 0;
+        a.spent_today := a.held;
     END IF;
     a.spent_today := greatest(0, a.spent_today + p_amount);
     RETURN a;

@@ -85,9 +85,9 @@ BEGIN
         CASE WHEN allowed THEN v_now + interval '120 seconds' END, CASE WHEN NOT allowed THEN v_now END, v_now
     );
     IF allowed THEN
+        a := credit_spend(a, held);
         a.held := a.held + held;
         a.open_calls := a.open_calls + 1;
-        a := credit_spend(a, held);
         PERFORM credit_store(a);
     END IF;
 END
@@ -204,8 +204,8 @@ BEGIN
             reason := 'no_credit';
         END IF;
         extended := v_grant > h.granted_seconds;
-        a.held := a.held + (v_held - h.held);
         a := credit_spend(a, v_held - h.held);
+        a.held := a.held + (v_held - h.held);
         h.cut_at := h.cut_at + (v_grant - h.granted_seconds) * interval '1 second';
         h.granted_seconds := v_grant;
         h.held := v_held;
@@ -213,7 +213,7 @@ BEGIN
         UPDATE credit_holds u SET
             state = h.state, granted_seconds = h.granted_seconds, held = h.held,
             held_peak = greatest(h.held_peak, h.held), cut_at = h.cut_at, request_no = h.request_no,
-            lease_until = v_now + interval '45 seconds'
+            lease_until = v_now + interval '45 seconds', lost_at = NULL
         WHERE u.user_id = p_user AND u.call_id = p_call;
         PERFORM credit_store(a);
     END IF;
@@ -281,11 +281,11 @@ BEGIN
     unbilled := v_rated - charged;
     v_usage := least(charged, greatest(a.balance, 0));
 
+    a := credit_spend(a, charged - h.held);
     a.held := a.held - h.held;
     IF h.state IN ('AUTHORISED', 'ACTIVE', 'FINAL') THEN
         a.open_calls := a.open_calls - 1;
     END IF;
-    a := credit_spend(a, charged - h.held);
     IF v_usage > 0 THEN
         a := credit_append(a, 'CALL_USAGE', -v_usage, p_call, NULL, NULL, NULL, NULL);
     END IF;
@@ -294,8 +294,7 @@ BEGIN
     END IF;
     UPDATE credit_holds u SET
         state = settle_v1.state, held = 0, charged = settle_v1.charged, unbilled = settle_v1.unbilled, settled_at = v_now,
-        settled_seconds = p_seconds, used_seconds = greatest(u.used_seconds, p_seconds),
-        not_charged_reason = p_not_charged_reason
+        settled_seconds = p_seconds, not_charged_reason = p_not_charged_reason
     WHERE u.user_id = p_user AND u.call_id = p_call;
     PERFORM credit_store(a);
     IF unbilled > 0 THEN
@@ -316,6 +315,7 @@ CREATE FUNCTION lose_v1(
 DECLARE
     a credit_accounts;
     h credit_holds;
+    v_now timestamptz;
 BEGIN
     PERFORM assert_tenant(p_user);
     a := credit_lock(p_user);
@@ -324,9 +324,23 @@ BEGIN
     used_seconds := h.used_seconds;
     answered := h.lease_owner IS NOT NULL;
     IF lost THEN
-        UPDATE credit_holds u SET state = 'RECONCILE' WHERE u.user_id = p_user AND u.call_id = p_call;
+        v_now := clock_timestamp();
+        UPDATE credit_holds u SET state = 'RECONCILE', lost_at = v_now WHERE u.user_id = p_user AND u.call_id = p_call;
         a.open_calls := a.open_calls - 1;
         PERFORM credit_store(a);
     END IF;
+END
+$$;
+
+-- A lost call is to be hung up at the carrier: from here on its owner cannot take it up again. False when it has done so.
+CREATE FUNCTION give_up_v1(p_user uuid, p_call uuid) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    v_now timestamptz := clock_timestamp();
+BEGIN
+    PERFORM assert_tenant(p_user);
+    UPDATE credit_holds h SET cut_claimed_at = coalesce(h.cut_claimed_at, v_now)
+    WHERE h.user_id = p_user AND h.call_id = p_call AND h.state = 'RECONCILE';
+    RETURN FOUND;
 END
 $$;

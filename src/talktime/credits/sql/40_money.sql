@@ -67,7 +67,7 @@ BEGIN
         seq := a.seq;
         amount := p_amount;
         balance_after := a.balance;
-    ELSIF t.type <> 'ADMIN_ADJUSTMENT' OR t.amount <> p_amount THEN
+    ELSIF t.type <> 'ADMIN_ADJUSTMENT' OR t.amount <> p_amount OR t.reason <> p_reason OR t.actor_id <> p_actor THEN
         RAISE EXCEPTION 'reference % was used for another line', p_reference USING ERRCODE = 'TT409';
     ELSE
         seq := t.seq;

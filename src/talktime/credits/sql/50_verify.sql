@@ -88,6 +88,18 @@ RETURNS TABLE (user_id uuid, seq bigint, problem text) LANGUAGE sql STABLE AS $$
     WHERE h.user_id >= p_from AND h.user_id < p_to
         AND (h.settled_at IS NOT NULL) <> (c.status NOT IN ('RINGING', 'IN_PROGRESS'))
     UNION ALL
+    SELECT c.user_id, NULL, format('call %s is %s and has no hold', c.id, c.status)
+    FROM calls c LEFT JOIN credit_holds h ON h.user_id = c.user_id AND h.call_id = c.id
+    WHERE c.user_id >= p_from AND c.user_id < p_to AND c.status IN ('RINGING', 'IN_PROGRESS') AND h.call_id IS NULL
+    UNION ALL
+    SELECT d.user_id, NULL, format('the directory points at call %s, which is not there', d.call_id)
+    FROM call_directory d LEFT JOIN calls c ON c.user_id = d.user_id AND c.id = d.call_id
+    WHERE d.user_id >= p_from AND d.user_id < p_to AND c.id IS NULL
+    UNION ALL
+    SELECT d.user_id, NULL, format('the directory points at purchase %s, which is not there', d.purchase_id)
+    FROM purchase_directory d LEFT JOIN purchases p ON p.user_id = d.user_id AND p.id = d.purchase_id
+    WHERE d.user_id >= p_from AND d.user_id < p_to AND p.id IS NULL
+    UNION ALL
     SELECT h.user_id, NULL, format('call %s: its hold outlives its lease by more than 120 seconds', h.call_id)
     FROM credit_holds h
     WHERE h.user_id >= p_from AND h.user_id < p_to AND h.settled_at IS NULL

@@ -31,6 +31,10 @@ GRANT INSERT, UPDATE ON ledger_checkpoints TO talktime_everyone;
 -- Directory tables: what a user may read is the price list and the packs; the rest is reached through functions, or by
 -- those who say why they must see everyone's.
 GRANT SELECT ON prices, credit_packs TO talktime;
+ALTER TABLE prices ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON prices TO talktime
+    USING (user_id IS NULL OR user_id = nullif(current_setting('talktime.user_id', true), '')::uuid);
+CREATE POLICY everyone ON prices TO talktime_everyone USING (true);
 GRANT SELECT, INSERT, UPDATE ON users, prices, credit_packs, phone_numbers, purchase_directory, provider_events, alerts
     TO talktime_everyone;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO talktime_everyone;
@@ -50,7 +54,7 @@ BEGIN
     END LOOP;
     FOR v_function IN
         SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.proname IN (
-            'authorise_v1', 'answer_v1', 'heartbeat_v1', 'extend_v1', 'cut_v1', 'settle_v1', 'lose_v1', 'purchase_v1',
+            'authorise_v1', 'answer_v1', 'heartbeat_v1', 'extend_v1', 'cut_v1', 'settle_v1', 'lose_v1', 'give_up_v1', 'purchase_v1',
             'adjust_v1', 'set_limits_v1', 'block_v1', 'answer_call_v1', 'finish_v1', 'ring_v1',
             'credit_cost', 'credit_affords'
         )

@@ -28,7 +28,8 @@ CREATE TABLE users (
 	created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
 	updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
 	CONSTRAINT pk_users PRIMARY KEY (id),
-	CONSTRAINT ck_users_email CHECK (email LIKE '%_@_%')
+	CONSTRAINT ck_users_email CHECK (email LIKE '%_@_%'),
+	CONSTRAINT ck_users_zone CHECK ((TIMESTAMPTZ '2000-01-01 00:00+00' AT TIME ZONE zone) IS NOT NULL)
 );
 
 CREATE UNIQUE INDEX uq_users_email_lower ON users (lower(email));
@@ -56,7 +57,6 @@ CREATE TABLE credit_packs (
 	position INTEGER DEFAULT 0 NOT NULL,
 	gateway_price_id TEXT,
 	created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-	updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
 	CONSTRAINT pk_credit_packs PRIMARY KEY (id),
 	CONSTRAINT ck_credit_packs_credits CHECK (credits BETWEEN 1 AND 1000000000000),
 	CONSTRAINT ck_credit_packs_price_minor CHECK (price_minor BETWEEN 0 AND 1000000000000),
@@ -93,9 +93,9 @@ CREATE TABLE provider_events (
 	CONSTRAINT pk_provider_events PRIMARY KEY (id)
 );
 
-CREATE UNIQUE INDEX uq_provider_events_event ON provider_events (provider, account, event_id);
-
 CREATE INDEX ix_provider_events_unhandled ON provider_events (received_at) WHERE handled_at IS NULL;
+
+CREATE UNIQUE INDEX uq_provider_events_event ON provider_events (provider, account, event_id);
 
 CREATE TABLE purchase_directory (
 	gateway TEXT NOT NULL,
@@ -106,9 +106,9 @@ CREATE TABLE purchase_directory (
 	CONSTRAINT pk_purchase_directory PRIMARY KEY (gateway, checkout_id)
 );
 
-CREATE UNIQUE INDEX uq_purchase_directory_purchase ON purchase_directory (user_id, purchase_id);
-
 CREATE UNIQUE INDEX uq_purchase_directory_payment ON purchase_directory (gateway, payment_id);
+
+CREATE UNIQUE INDEX uq_purchase_directory_purchase ON purchase_directory (user_id, purchase_id);
 
 CREATE TABLE sessions (
 	id UUID NOT NULL,
@@ -142,6 +142,7 @@ CREATE TABLE agents (
 	updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
 	CONSTRAINT pk_agents PRIMARY KEY (user_id, id),
 	CONSTRAINT ck_agents_name CHECK (length(name) BETWEEN 1 AND 200),
+	CONSTRAINT ck_agents_zone CHECK ((TIMESTAMPTZ '2000-01-01 00:00+00' AT TIME ZONE zone) IS NOT NULL),
 	CONSTRAINT ck_agents_archived_is_not_active CHECK (archived_at IS NULL OR NOT active),
 	CONSTRAINT fk_agents_user_id FOREIGN KEY(user_id) REFERENCES users (id)
 );
@@ -244,6 +245,7 @@ CREATE TABLE agent_versions (
 	answers_after_hours BOOLEAN DEFAULT true NOT NULL,
 	knowledge JSONB DEFAULT '[]' NOT NULL,
 	phrases JSONB DEFAULT '[]' NOT NULL,
+	tools JSONB DEFAULT '[]' NOT NULL,
 	turn_settings JSONB DEFAULT '{}' NOT NULL,
 	fallback JSONB DEFAULT '{}' NOT NULL,
 	call_seconds_max INTEGER DEFAULT 1800 NOT NULL,
@@ -278,9 +280,9 @@ CREATE TABLE phone_numbers (
 	CONSTRAINT fk_phone_numbers_user_id FOREIGN KEY(user_id) REFERENCES users (id)
 );
 
-CREATE UNIQUE INDEX uq_phone_numbers_carrier_number ON phone_numbers (carrier, carrier_number_id);
-
 CREATE INDEX ix_phone_numbers_user_id_agent_id ON phone_numbers (user_id, agent_id);
+
+CREATE UNIQUE INDEX uq_phone_numbers_carrier_number ON phone_numbers (carrier, carrier_number_id);
 
 CREATE TABLE calls (
 	user_id UUID NOT NULL,
@@ -315,11 +317,11 @@ CREATE TABLE calls (
 	CONSTRAINT fk_calls_number_id FOREIGN KEY(number_id) REFERENCES phone_numbers (id)
 );
 
-CREATE INDEX ix_calls_user_id_agent_id ON calls (user_id, agent_id, started_at);
-
 CREATE INDEX ix_calls_open ON calls (user_id, started_at, id) WHERE status IN ('RINGING', 'IN_PROGRESS');
 
 CREATE INDEX ix_calls_user_id_started_at ON calls (user_id, started_at, id);
+
+CREATE INDEX ix_calls_user_id_agent_id ON calls (user_id, agent_id, started_at);
 
 CREATE TABLE credit_holds (
 	user_id UUID NOT NULL,
@@ -342,6 +344,7 @@ CREATE TABLE credit_holds (
 	request_no INTEGER DEFAULT 0 NOT NULL,
 	lease_owner TEXT,
 	lease_until TIMESTAMP WITH TIME ZONE,
+	lost_at TIMESTAMP WITH TIME ZONE,
 	cut_at TIMESTAMP WITH TIME ZONE,
 	cut_claimed_at TIMESTAMP WITH TIME ZONE,
 	settled_at TIMESTAMP WITH TIME ZONE,
@@ -356,6 +359,7 @@ CREATE TABLE credit_holds (
 	CONSTRAINT ck_credit_holds_counts CHECK (granted_seconds >= 0 AND used_seconds >= 0 AND unbilled >= 0),
 	CONSTRAINT ck_credit_holds_closed_is_settled CHECK ((settled_at IS NOT NULL) = (state IN ('DENIED', 'SETTLED', 'RELEASED'))),
 	CONSTRAINT ck_credit_holds_closed_holds_nothing CHECK (settled_at IS NULL OR held = 0),
+	CONSTRAINT ck_credit_holds_lost_at CHECK (state <> 'RECONCILE' OR lost_at IS NOT NULL),
 	CONSTRAINT ck_credit_holds_denied_reason CHECK ((denied_reason IS NOT NULL) = (state = 'DENIED')),
 	CONSTRAINT ck_credit_holds_active_is_owned CHECK (state NOT IN ('ACTIVE', 'FINAL') OR (lease_owner IS NOT NULL AND cut_at IS NOT NULL)),
 	CONSTRAINT fk_credit_holds_price_id FOREIGN KEY(price_id) REFERENCES prices (id)
@@ -718,7 +722,8 @@ BEGIN
 END
 $$;
 
--- Count so many credits (or fewer, when negative) into the day's spending, in the user's own zone.
+-- Count so many credits (or fewer, when negative) into the day's spending, in the user's own zone. Comes before `held`
+-- is changed by as much.
 CREATE FUNCTION credit_spend(a credit_accounts, p_amount bigint) RETURNS credit_accounts
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -727,8 +732,9 @@ DECLARE
 BEGIN
     SELECT (v_now AT TIME ZONE u.zone)::date INTO v_today FROM users u WHERE u.id = a.user_id;
     IF a.spent_on IS DISTINCT FROM v_today THEN
+        -- What running calls hold goes over into the new day: it is charged there.
         a.spent_on := v_today;
-        a.spent_today := 0;
+        a.spent_today := a.held;
     END IF;
     a.spent_today := greatest(0, a.spent_today + p_amount);
     RETURN a;
@@ -823,9 +829,9 @@ BEGIN
         CASE WHEN allowed THEN v_now + interval '120 seconds' END, CASE WHEN NOT allowed THEN v_now END, v_now
     );
     IF allowed THEN
+        a := credit_spend(a, held);
         a.held := a.held + held;
         a.open_calls := a.open_calls + 1;
-        a := credit_spend(a, held);
         PERFORM credit_store(a);
     END IF;
 END
@@ -942,8 +948,8 @@ BEGIN
             reason := 'no_credit';
         END IF;
         extended := v_grant > h.granted_seconds;
-        a.held := a.held + (v_held - h.held);
         a := credit_spend(a, v_held - h.held);
+        a.held := a.held + (v_held - h.held);
         h.cut_at := h.cut_at + (v_grant - h.granted_seconds) * interval '1 second';
         h.granted_seconds := v_grant;
         h.held := v_held;
@@ -951,7 +957,7 @@ BEGIN
         UPDATE credit_holds u SET
             state = h.state, granted_seconds = h.granted_seconds, held = h.held,
             held_peak = greatest(h.held_peak, h.held), cut_at = h.cut_at, request_no = h.request_no,
-            lease_until = v_now + interval '45 seconds'
+            lease_until = v_now + interval '45 seconds', lost_at = NULL
         WHERE u.user_id = p_user AND u.call_id = p_call;
         PERFORM credit_store(a);
     END IF;
@@ -1019,11 +1025,11 @@ BEGIN
     unbilled := v_rated - charged;
     v_usage := least(charged, greatest(a.balance, 0));
 
+    a := credit_spend(a, charged - h.held);
     a.held := a.held - h.held;
     IF h.state IN ('AUTHORISED', 'ACTIVE', 'FINAL') THEN
         a.open_calls := a.open_calls - 1;
     END IF;
-    a := credit_spend(a, charged - h.held);
     IF v_usage > 0 THEN
         a := credit_append(a, 'CALL_USAGE', -v_usage, p_call, NULL, NULL, NULL, NULL);
     END IF;
@@ -1032,8 +1038,7 @@ BEGIN
     END IF;
     UPDATE credit_holds u SET
         state = settle_v1.state, held = 0, charged = settle_v1.charged, unbilled = settle_v1.unbilled, settled_at = v_now,
-        settled_seconds = p_seconds, used_seconds = greatest(u.used_seconds, p_seconds),
-        not_charged_reason = p_not_charged_reason
+        settled_seconds = p_seconds, not_charged_reason = p_not_charged_reason
     WHERE u.user_id = p_user AND u.call_id = p_call;
     PERFORM credit_store(a);
     IF unbilled > 0 THEN
@@ -1054,6 +1059,7 @@ CREATE FUNCTION lose_v1(
 DECLARE
     a credit_accounts;
     h credit_holds;
+    v_now timestamptz;
 BEGIN
     PERFORM assert_tenant(p_user);
     a := credit_lock(p_user);
@@ -1062,10 +1068,24 @@ BEGIN
     used_seconds := h.used_seconds;
     answered := h.lease_owner IS NOT NULL;
     IF lost THEN
-        UPDATE credit_holds u SET state = 'RECONCILE' WHERE u.user_id = p_user AND u.call_id = p_call;
+        v_now := clock_timestamp();
+        UPDATE credit_holds u SET state = 'RECONCILE', lost_at = v_now WHERE u.user_id = p_user AND u.call_id = p_call;
         a.open_calls := a.open_calls - 1;
         PERFORM credit_store(a);
     END IF;
+END
+$$;
+
+-- A lost call is to be hung up at the carrier: from here on its owner cannot take it up again. False when it has done so.
+CREATE FUNCTION give_up_v1(p_user uuid, p_call uuid) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    v_now timestamptz := clock_timestamp();
+BEGIN
+    PERFORM assert_tenant(p_user);
+    UPDATE credit_holds h SET cut_claimed_at = coalesce(h.cut_claimed_at, v_now)
+    WHERE h.user_id = p_user AND h.call_id = p_call AND h.state = 'RECONCILE';
+    RETURN FOUND;
 END
 $$;
 
@@ -1139,7 +1159,7 @@ BEGIN
         seq := a.seq;
         amount := p_amount;
         balance_after := a.balance;
-    ELSIF t.type <> 'ADMIN_ADJUSTMENT' OR t.amount <> p_amount THEN
+    ELSIF t.type <> 'ADMIN_ADJUSTMENT' OR t.amount <> p_amount OR t.reason <> p_reason OR t.actor_id <> p_actor THEN
         RAISE EXCEPTION 'reference % was used for another line', p_reference USING ERRCODE = 'TT409';
     ELSE
         seq := t.seq;
@@ -1277,6 +1297,18 @@ RETURNS TABLE (user_id uuid, seq bigint, problem text) LANGUAGE sql STABLE AS $$
     WHERE h.user_id >= p_from AND h.user_id < p_to
         AND (h.settled_at IS NOT NULL) <> (c.status NOT IN ('RINGING', 'IN_PROGRESS'))
     UNION ALL
+    SELECT c.user_id, NULL, format('call %s is %s and has no hold', c.id, c.status)
+    FROM calls c LEFT JOIN credit_holds h ON h.user_id = c.user_id AND h.call_id = c.id
+    WHERE c.user_id >= p_from AND c.user_id < p_to AND c.status IN ('RINGING', 'IN_PROGRESS') AND h.call_id IS NULL
+    UNION ALL
+    SELECT d.user_id, NULL, format('the directory points at call %s, which is not there', d.call_id)
+    FROM call_directory d LEFT JOIN calls c ON c.user_id = d.user_id AND c.id = d.call_id
+    WHERE d.user_id >= p_from AND d.user_id < p_to AND c.id IS NULL
+    UNION ALL
+    SELECT d.user_id, NULL, format('the directory points at purchase %s, which is not there', d.purchase_id)
+    FROM purchase_directory d LEFT JOIN purchases p ON p.user_id = d.user_id AND p.id = d.purchase_id
+    WHERE d.user_id >= p_from AND d.user_id < p_to AND p.id IS NULL
+    UNION ALL
     SELECT h.user_id, NULL, format('call %s: its hold outlives its lease by more than 120 seconds', h.call_id)
     FROM credit_holds h
     WHERE h.user_id >= p_from AND h.user_id < p_to AND h.settled_at IS NULL
@@ -1317,6 +1349,10 @@ GRANT INSERT, UPDATE ON ledger_checkpoints TO talktime_everyone;
 -- Directory tables: what a user may read is the price list and the packs; the rest is reached through functions, or by
 -- those who say why they must see everyone's.
 GRANT SELECT ON prices, credit_packs TO talktime;
+ALTER TABLE prices ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON prices TO talktime
+    USING (user_id IS NULL OR user_id = nullif(current_setting('talktime.user_id', true), '')::uuid);
+CREATE POLICY everyone ON prices TO talktime_everyone USING (true);
 GRANT SELECT, INSERT, UPDATE ON users, prices, credit_packs, phone_numbers, purchase_directory, provider_events, alerts
     TO talktime_everyone;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO talktime_everyone;
@@ -1336,7 +1372,7 @@ BEGIN
     END LOOP;
     FOR v_function IN
         SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.proname IN (
-            'authorise_v1', 'answer_v1', 'heartbeat_v1', 'extend_v1', 'cut_v1', 'settle_v1', 'lose_v1', 'purchase_v1',
+            'authorise_v1', 'answer_v1', 'heartbeat_v1', 'extend_v1', 'cut_v1', 'settle_v1', 'lose_v1', 'give_up_v1', 'purchase_v1',
             'adjust_v1', 'set_limits_v1', 'block_v1', 'answer_call_v1', 'finish_v1', 'ring_v1',
             'credit_cost', 'credit_affords'
         )
