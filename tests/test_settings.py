@@ -6,7 +6,6 @@ import asyncio
 import os
 import stat
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,12 +30,11 @@ BARE = sorted({name.upper() for name in Settings.model_fields} - DOCUMENTED)
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def _nothing_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An environment without a setting, in an empty folder."""
     for name in DOCUMENTED:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    yield
 
 
 def test_without_any_setting_the_defaults_hold() -> None:

@@ -4,7 +4,9 @@ read from the transcript as it is written.
 
 import asyncio
 import contextlib
+import shutil
 import sys
+import textwrap
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
@@ -151,7 +153,7 @@ async def print_call(call: PlacedCall, number: str) -> CallRecord | None:
     """Follow a call on the terminal: both sides as they speak, then the receipt."""
     _say(f"Ringing {number} …")
     async for turn in call.turns():
-        _say(line_of(turn))
+        _say(fitted(line_of(turn)))
     for words in call.announced():
         _say(f"  carrier          {words}")
     record = await call.record()
@@ -176,6 +178,15 @@ def line_of(turn: Turn) -> str:
     extra += [str(use["name"]) for use in turn.tools]
     note = f"  [{', '.join(extra)}]" if extra else ""
     return f"  {who:<7} {minutes}:{milliseconds / 1000:04.1f}   {turn.text}{note}"
+
+
+def fitted(line: str) -> str:
+    """A line as it fits the terminal, with what is said in a column of its own; as it is when nobody watches."""
+    width = shutil.get_terminal_size((120, 24)).columns
+    if not sys.stdout.isatty() or len(line) <= width:
+        return line
+    indent = line.index("   ", 10) + 3
+    return line[:indent] + f"\n{' ' * indent}".join(textwrap.wrap(line[indent:], max(30, width - indent)))
 
 
 def receipt_lines(record: CallRecord) -> list[str]:
