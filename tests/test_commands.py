@@ -154,6 +154,20 @@ async def test_what_cannot_be_is_said_in_one_line(
     assert len(said.err.strip().splitlines()) == 1
 
 
+async def test_a_command_on_an_empty_database_says_what_to_do(tmp_path: Path) -> None:
+    port, carrier_port = free_ports(2)
+    terminal = Terminal(Settings(home=tmp_path / "empty", port=port, simulated_carrier_port=carrier_port))
+    try:
+        said = await terminal.types("ledger", "verify")
+        assert (said.code, said.out) == (1, "")
+        assert "talktime db deploy" in said.err
+        assert (await terminal.types("db", "deploy")).code == 0
+        assert (await terminal.types("ledger", "verify")).out.startswith("The books are right: 0 accounts")
+        assert (await terminal.types("db", "status")).code == 0
+    finally:
+        await asyncio.to_thread(embedded.discard, tmp_path / "empty")
+
+
 async def test_a_recording_of_another_form_is_refused(terminal: Terminal, tmp_path: Path) -> None:
     path = tmp_path / "stereo.wav"
     with wave.open(str(path), "wb") as file:

@@ -81,6 +81,16 @@ def test_a_setting_is_read_under_its_documented_name(
     assert getattr(Settings(), field) == read
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg", "postgresql+asyncpg"])
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_OWNER_URL"])
+def test_a_database_is_found_whichever_driver_its_address_names(
+    monkeypatch: pytest.MonkeyPatch, name: str, scheme: str
+) -> None:
+    monkeypatch.setenv(name, f"{scheme}://user:pass@db.example.org/talk?sslmode=require")
+    read = getattr(Settings(), name.lower())
+    assert read.get_secret_value() == "postgresql://user:pass@db.example.org/talk?sslmode=require"
+
+
 def test_our_own_name_wins_over_the_hosts() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PORT", "9001")
@@ -189,3 +199,10 @@ def test_a_secret_of_its_own_for_each_purpose(tmp_path: Path) -> None:
     assert all(len(secret) == 64 and set(secret) <= set("0123456789abcdef") for secret in derived)
     other = Settings.model_validate({"secret_key": "k" * 32})
     assert not set(derived) & {other.derive(purpose) for purpose in purposes}
+
+
+@pytest.mark.parametrize("words", ["", "\n", "short"])
+def test_a_secret_file_that_holds_no_secret_is_refused(tmp_path: Path, words: str) -> None:
+    (tmp_path / "secret").write_text(words)
+    with pytest.raises(BadInput, match="too short"):
+        _ = Settings(home=tmp_path).secret

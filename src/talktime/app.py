@@ -90,6 +90,7 @@ async def drain(app: FastAPI, seconds_max: float) -> int:
     """Take no new calls and let the live ones end, politely at the end of `seconds_max`; gives how many were left."""
     context: Context = app.state.context
     context.taking_calls = False
+    await context.sockets_came()
     if not await context.idle(seconds_max):
         for call in list(context.live):
             call.leave()
@@ -179,9 +180,10 @@ def _register(context: Context) -> Callable[[], Coroutine[object, object, None]]
         try:
             await carriers[carrier].limit(carrier_call_id, said.call_seconds_max + 60)
         except ProviderError as error:
-            if not error.permanent:
+            # A call that is over needs no limit; a carrier that refuses for another reason is heard.
+            leg = await carriers[carrier].look_up(carrier_call_id) if error.permanent else None
+            if not error.permanent or (leg is not None and not leg.state.is_over):
                 raise
-            _LOGGER.info("a call was over before its limit was set", carrier_call_id=carrier_call_id)
 
     async def hang_up(carrier: str, carrier_call_id: str) -> None:
         await carriers[carrier].hang_up(carrier_call_id)

@@ -16,6 +16,8 @@ from typing import Annotated
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from talktime.errors import BadInput
+
 
 def _named(*names: str) -> AliasChoices:
     return AliasChoices(*names)
@@ -95,6 +97,9 @@ class Settings(BaseSettings):
         return hmac.new(self.secret, f"derive:{purpose}".encode(), hashlib.sha256).hexdigest()
 
 
+_SECRET_LENGTH_MIN = 32
+
+
 def _kept_secret(path: Path) -> bytes:
     """Read the installation's own secret, making it first if need be; two starts at once agree on one."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,10 +108,15 @@ def _kept_secret(path: Path) -> bytes:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())  # an empty secret after a power failure would be everybody's
         try:
             os.link(draft, path)
         except FileExistsError:
             pass  # another process was first; its secret is the one
         finally:
             draft.unlink()
-    return path.read_text().strip().encode()
+    secret = path.read_text().strip()
+    if len(secret) < _SECRET_LENGTH_MIN:
+        raise BadInput(f"The secret in {path} is too short to sign anything: remove the file, and a new one is made.")
+    return secret.encode()

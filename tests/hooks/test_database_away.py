@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from talktime.calls import sweep
 from talktime.calls.models import CallStatus
+from talktime.credits.pricing import Rate
 from talktime.credits.verify import verify
 from talktime.db import embedded
 from talktime.db.postmaster import Postmaster
-from talktime.simulate.orders import HangUp, Pause, WaitForAgent
+from talktime.simulate.orders import HangUp, Pause, Step, WaitForAgent
 from tests.house import TALK, House, open_house, say
-from tests.people import WHY, Person, account_of, charges, new_person
+from tests.people import WHY, Person, account_of, charges, hold_of, new_person
 from tests.schema import deploy
 
 pytestmark = pytest.mark.xdist_group("database away")
@@ -104,6 +106,40 @@ async def test_a_call_that_ends_while_it_is_away_is_settled_when_it_is_back(
     assert record.call.seconds < 10
     assert await charges(house.database, carol) == [-15]
     account = await account_of(house.database, carol)
+    assert (account.held, account.open_calls) == (0, 0)
+
+
+async def test_a_call_outlives_an_outage_that_is_longer_than_its_lease(mortal: tuple[House, Postmaster]) -> None:
+    house, postmaster = mortal
+    # Two minutes are granted at the start: without the database nothing more is.
+    dave = await new_person(house.database, "Dave", credits=1000, rate=Rate(15, initial_seconds=120))
+    rounds = 10
+    house.ears.words[:] = [f"sentence {number}" for number in range(rounds)]
+    steps: tuple[Step, ...] = (
+        WaitForAgent(),
+        *(step for _ in range(rounds) for step in (Pause(seconds=5.5), say(), WaitForAgent())),
+        HangUp(),
+    )
+
+    async def outage() -> None:
+        await asyncio.sleep(4.0)
+        await asyncio.to_thread(postmaster.kill)
+        await asyncio.sleep(55.0)
+        await asyncio.to_thread(postmaster.start)
+        # A sweep is the first to look: the call's lease ran out ten seconds ago.
+        await sweep.sweep(house.database, house.context.carriers)
+
+    events, _ = await asyncio.gather(house.call(dave, *steps, seconds_max=115), outage())
+    record = await house.record(dave, events)
+    assert (record.call.status, record.call.end_reason) == (CallStatus.COMPLETED, "caller_hung_up")
+    heard = [turn.text for turn in record.turns if turn.speaker.value == "CALLER"]
+    assert heard == [f"sentence {number}" for number in range(rounds)]
+    assert record.call.seconds is not None
+    assert 70 < record.call.seconds < 115
+    hold = await hold_of(house.database, dave, record.call.id)
+    assert (hold.settled_seconds, hold.charged, hold.lost_at) == (record.call.seconds, 30, None)
+    assert await charges(house.database, dave) == [-dave.rate.cost(record.call.seconds)] == [-30]
+    account = await account_of(house.database, dave)
     assert (account.held, account.open_calls) == (0, 0)
 
 

@@ -5,6 +5,7 @@ With DATABASE_URL set it is that one; else the embedded server is started, or jo
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -16,8 +17,9 @@ import httpx
 import pydantic
 
 from talktime.db import embedded
+from talktime.db.current import is_current
 from talktime.db.session import Database, connect
-from talktime.errors import BadInput
+from talktime.errors import BadInput, Conflict
 from talktime.settings import Settings
 
 DATABASE_NAME = "talktime"
@@ -57,7 +59,10 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """A pool to this installation's database, as the application sees it."""
     with contextlib.ExitStack() as stack:
         url = await asyncio.to_thread(stack.enter_context, database_url(settings))
+        if not await asyncio.to_thread(is_current, url):
+            raise Conflict("The database is not up to date, or cannot be reached: run `talktime db deploy`.")
         database = connect(url, connections_max=4)
+        gc.enable()
         try:
             yield database
         finally:

@@ -5,6 +5,7 @@ Everything that this starts it stops, in the reverse order; calls are drained be
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -22,12 +23,15 @@ from talktime import app as application
 from talktime.carriers.simulated import SimulatedAccount
 from talktime.cli import running
 from talktime.cli.demo import Demo, ensure_demo
-from talktime.db.deploy import deploy, status
+from talktime.db import embedded
+from talktime.db.current import is_current
 from talktime.db.session import Database, connect
-from talktime.errors import BadInput, Conflict, ProviderError
+from talktime.errors import BadInput, Conflict, ProviderError, TalktimeError
+from talktime.http.problems import DATABASE_AWAY
 from talktime.settings import Settings
 
 _CARRIER_STARTS_SECONDS = 15.0
+_WATCH_SECONDS = 3.0
 _FRAME_BYTES_MAX = 64 * 1024
 
 
@@ -75,6 +79,10 @@ async def served(
             await company.ready()
         app = application.create_app(settings, url, parts=parts, demo=demo)
         await stack.enter_async_context(web_server(app, listener, drain_seconds_max, impatient or asyncio.Event()))
+        if settings.database_url is None:
+            await stack.enter_async_context(_embedded_kept(settings, database))
+        gc.enable()
+        gc.freeze()  # what is here now stays: nobody has to look at it again while calls are live
         if "voice" in parts:
             instance = running.Instance(os.getpid(), f"http://{settings.host}:{settings.port}", demo)
             running.announce(settings.home, instance)
@@ -100,6 +108,10 @@ def _listen(settings: Settings) -> socket.socket:
 
 def _migrate(settings: Settings, url: str, demo: bool) -> None:
     """Bring our own database up to date; somebody else's only has to be."""
+    if is_current(url):
+        return
+    from talktime.db.deploy import deploy, status
+
     if demo or settings.database_url is None:
         owner = settings.database_owner_url
         deploy(url, owner.get_secret_value() if owner else url)
@@ -107,6 +119,30 @@ def _migrate(settings: Settings, url: str, demo: bool) -> None:
     now = status(url)
     if now.pending:
         raise Conflict(f"The database is {len(now.pending)} migrations behind: run `talktime db deploy` first.")
+
+
+@contextlib.asynccontextmanager
+async def _embedded_kept(settings: Settings, database: Database) -> AsyncIterator[None]:
+    """Start the embedded server again when it was killed under us."""
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            try:
+                async with asyncio.timeout(_WATCH_SECONDS):
+                    async with database.transaction(everyone="the embedded server is asked whether it lives"):
+                        pass
+            except DATABASE_AWAY:
+                with contextlib.suppress(TalktimeError):
+                    # Our own share keeps it running; this one only makes sure that it runs.
+                    (await asyncio.to_thread(embedded.acquire, settings.home)).stop()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 class _PhoneCompany:
@@ -194,11 +230,6 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self.is_up.set()
 
-    def stop_listening(self) -> None:
-        """Take no new connections; those that are open stay."""
-        for server in self.servers:
-            server.close()
-
 
 @contextlib.asynccontextmanager
 async def web_server(
@@ -224,14 +255,11 @@ async def web_server(
     try:
         if serving.done():
             up.cancel()
-            serving.result()
-            raise ProviderError("The server did not start; what went wrong stands above.", permanent=True)
+            await asyncio.gather(serving, return_exceptions=True)
+            raise ProviderError("The server did not start.", permanent=True)
         yield
-        # uvicorn would close the media sockets at once: they have to end by themselves first. Whoever was told to open
-        # one still finds the door open; new rings get the ladder.
-        app.state.context.taking_calls = False
-        await app.state.context.sockets_came()
-        server.stop_listening()
+        # uvicorn would close the media sockets at once: they have to end by themselves first. The door stays open
+        # meanwhile: whoever was told to open a socket can do so, and who rings now hears a voice.
         await _drain(app, drain_seconds_max, impatient)
     finally:
         server.should_exit = True

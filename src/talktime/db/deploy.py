@@ -90,6 +90,8 @@ def deploy(
         with _connected(owner_url) as another:
             _become_owner(another)
             _patiently(lambda: job_queue.install(another, say), say)
+            # So that whoever only uses the database can see whether it is up to date.
+            another.execute("GRANT SELECT ON alembic_version, procrastinate_version TO talktime_everyone")
     return status(owner_url, revisions=revisions)
 
 

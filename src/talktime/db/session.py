@@ -74,6 +74,8 @@ def connect(url: str, *, connections_max: int = 16) -> Database:
         pool_size=connections_max,
         max_overflow=0,
         pool_timeout=10,
+        # What was said, and who called, would stand in the text of an error otherwise.
+        hide_parameters=True,
         connect_args={"options": _OPTIONS, "connect_timeout": 5, "application_name": "talktime"},
     )
     return Database(engine)

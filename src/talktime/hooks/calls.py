@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
 
 from talktime import inbox, log
 from talktime.calls import lifecycle
@@ -23,6 +24,7 @@ REPORT = "carrier.report"
 """Kind of the inbox's events that come from here."""
 
 _BODY_BYTES_MAX = 64 * 1024
+_BODY_SECONDS = 5.0
 _DECIDE_SECONDS = 8.0
 _LOGGER = log.get(__name__)
 
@@ -97,10 +99,14 @@ async def _read(
     if int(request.headers.get("content-length") or 0) > _BODY_BYTES_MAX:
         return problem(413, "The request is too large.")
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_BYTES_MAX:
-            return problem(413, "The request is too large.")
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _BODY_BYTES_MAX:
+                    return problem(413, "The request is too large.")
+    except (ClientDisconnect, TimeoutError):
+        return problem(408, "The request did not come to its end.")
     request._body = bytes(body)
     query = f"?{request.url.query}" if request.url.query else ""
     # The address is the public one that the carrier was given, whatever a proxy in between made of it.

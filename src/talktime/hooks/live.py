@@ -6,7 +6,7 @@ hold is settled, in this order. What the database does not take now it is offere
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -36,6 +36,9 @@ LIMIT_JOB = "calls.limit"
 
 _FRAMES_MISSING_SECONDS = 12.0
 """A carrier sends frames all the time, also of silence: after so long without any the line is dead."""
+_LAST_LOOK_SECONDS = 1.0
+_OTHERS_MAX = 50
+"""Messages without audio: so many, and so long no frame, is no line either."""
 _OFFER_AGAIN_SECONDS = 2.0
 _OFFER_TIMES = 60
 _LEAVE_SECONDS = 6.0
@@ -83,7 +86,7 @@ class LiveCall:
         self._answered = answered
         self._turns: asyncio.Queue[Turn | None] = asyncio.Queue()
         self._line_is_gone = False
-        self._heard_at = answered
+        self._heard_at = time.monotonic()
         """When the last frame of the caller came."""
         self._outbox = Outbox(websocket.send)
         self._log = _LOGGER.bind(call_id=str(call.call_id), user_id=str(call.user_id))
@@ -155,19 +158,23 @@ class LiveCall:
 
     async def _receive(self) -> None:
         """Feed the conversation what comes from the socket, until there is nothing more."""
+        others = 0
         try:
             while True:
-                async with asyncio.timeout_at(self._heard_at + _FRAMES_MISSING_SECONDS):
-                    message = await self._websocket.receive()
+                message = await self._next_message()
+                others += 1
                 if message["type"] == "websocket.disconnect":
                     break
                 try:
                     event = self._translator.read(message.get("text") or message.get("bytes") or "")
                 except BadMessage as error:
                     self._log.warning("the carrier sent something that makes no sense", error=str(error))
-                    continue
+                    event = None
                 if isinstance(event, Audio):
                     self._heard_at = time.monotonic()
+                    others = 0
+                elif others > _OTHERS_MAX and time.monotonic() - self._heard_at > _FRAMES_MISSING_SECONDS:
+                    raise TimeoutError
                 elif isinstance(event, Stopped):
                     self._line_is_gone = True
                 if event is not None:
@@ -178,6 +185,18 @@ class LiveCall:
         except GONE:
             pass
         self._conversation.end("caller_hung_up", "CALLER")
+
+    async def _next_message(self) -> MutableMapping[str, Any]:
+        """The socket's next message. Raises TimeoutError when no frame has come for too long.
+
+        What is missing may only lie unread: a process that was paused reads first, and judges then.
+        """
+        try:
+            async with asyncio.timeout_at(max(self._heard_at + _FRAMES_MISSING_SECONDS, time.monotonic())):
+                return await self._websocket.receive()
+        except TimeoutError:
+            async with asyncio.timeout(_LAST_LOOK_SECONDS):
+                return await self._websocket.receive()
 
     async def _hang_up(self) -> bool:
         """End the call at the carrier: first its API, then the socket. False when the carrier did not take it."""

@@ -104,7 +104,6 @@ class Meter:
             try:
                 self._look_at(call, now)
             except Exception as error:  # one call's fault must not stop the meter of the others
-                call.is_cut = True
                 _LOGGER.error("a call could not be metered", call_id=str(call.call_id), exc_info=error)
 
     def _look_at(self, call: Metered, now: float) -> None:
