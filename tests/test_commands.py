@@ -46,7 +46,7 @@ class Terminal:
             stderr=asyncio.subprocess.PIPE,
             env={
                 "PATH": os.environ["PATH"],
-                "HOME": os.environ.get("HOME", "/root"),
+                "HOME": str(Path.home()),
                 "TALKTIME_HOME": str(self.settings.home),
                 "TALKTIME_PORT": str(self.settings.port),
                 "TALKTIME_CARRIER_PORT": str(self.settings.carrier_port),

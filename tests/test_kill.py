@@ -82,7 +82,7 @@ def environment(settings: Settings) -> dict[str, str]:
     """What a person has in an otherwise empty environment."""
     return {
         "PATH": os.environ["PATH"],
-        "HOME": os.environ.get("HOME", "/root"),
+        "HOME": str(Path.home()),
         "TALKTIME_HOME": str(settings.home),
         "TALKTIME_PORT": str(settings.port),
         "TALKTIME_CARRIER_PORT": str(settings.carrier_port),

@@ -139,6 +139,15 @@ async def test_without_credit_the_caller_hears_something_useful_and_nothing_of_m
     assert await charges(house.database, carol) == []
 
 
+async def test_a_line_without_frames_is_dead_and_charged_to_its_last_frame(house: House, alice: Person) -> None:
+    events = await house.call(alice, Stay(), faults=Faults(frames_lost=1.0), seconds_max=40)
+    record = await house.record(alice, events)
+    assert (record.call.status, record.call.end_reason) == (CallStatus.FAILED, "line_dead")
+    assert record.call.seconds is not None
+    assert record.call.seconds <= 2
+    assert next(event for event in events if event["event"] == "ended")["hung_up_by"] == "api"
+
+
 async def test_the_socket_closes_without_a_word_and_the_call_is_settled(house: House, alice: Person) -> None:
     events = await house.call(alice, WaitForAgent(), Stay(), faults=Faults(closes_after_seconds=1.5))
     record = await house.record(alice, events)
