@@ -67,7 +67,14 @@ async def terminal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Te
     await asyncio.to_thread(embedded.discard, home)
 
 
-async def test_a_call_without_a_server_serves_for_itself_and_prints_one_document(terminal: Terminal) -> None:
+async def test_an_evening_at_the_terminal(terminal: Terminal, tmp_path: Path) -> None:
+    await a_call_without_a_server_serves_for_itself_and_prints_one_document(terminal)
+    await a_recording_and_a_script_can_be_the_caller(terminal, tmp_path)
+    await the_books_are_right_afterwards(terminal)
+    await people_and_numbers(terminal)
+
+
+async def a_call_without_a_server_serves_for_itself_and_prints_one_document(terminal: Terminal) -> None:
     said = await terminal.types("call", "--json", "--say", "what are your opening hours")
     assert said.code == 0, said.err
     call = said.document
@@ -85,7 +92,7 @@ async def test_a_call_without_a_server_serves_for_itself_and_prints_one_document
     assert receipt["lines"][-1]["balance_after"] == 1000 - receipt["charged"]
 
 
-async def test_a_recording_and_a_script_can_be_the_caller(terminal: Terminal, tmp_path: Path) -> None:
+async def a_recording_and_a_script_can_be_the_caller(terminal: Terminal, tmp_path: Path) -> None:
     script = tmp_path / "script.json"
     steps = [
         {"do": "wait_for_agent"},
@@ -102,7 +109,7 @@ async def test_a_recording_and_a_script_can_be_the_caller(terminal: Terminal, tm
     assert any("forty five pounds" in turn["text"] for turn in recorded.document["transcript"])
 
 
-async def test_the_books_are_right_afterwards(terminal: Terminal) -> None:
+async def the_books_are_right_afterwards(terminal: Terminal) -> None:
     said = await terminal.types("ledger", "verify", "--full")
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith("The books are right: 1 accounts, 4 lines")
@@ -115,7 +122,7 @@ async def test_a_number_that_nobody_answers_ends_with_one(terminal: Terminal) ->
     assert "not in service" in said.out
 
 
-async def test_people_and_numbers(terminal: Terminal) -> None:
+async def people_and_numbers(terminal: Terminal) -> None:
     numbers = (await terminal.types("numbers", "list", "--json")).document
     assert [(row["number"], row["status"]) for row in numbers] == [("+442079460958", "ASSIGNED")]
     assert "Rose Lane Dental" in (await terminal.types("numbers", "list")).out

@@ -79,8 +79,8 @@ async def record_of(house: House, person: Person, sid: str) -> CallRecord:
 
 async def test_a_call_that_still_goes_on_is_hung_up_at_the_carrier_and_charged(house: House, alice: Person) -> None:
     async with ringing(house, alice, Faults(no_socket=True)) as sid:
-        call = await answered_by_the_dead(house, alice, sid, used_seconds=30)
         await asyncio.sleep(1)  # so that the carrier counts a second
+        call = await answered_by_the_dead(house, alice, sid, used_seconds=30)
         await age_lease(house, call, 1)
         await swept(house, call)
         leg = house.carrier.leg(sid)
@@ -181,11 +181,11 @@ async def test_a_ring_that_nobody_answered_is_released(house: House, alice: Pers
 
 async def test_ten_sweeps_at_once_finish_a_call_once(house: House, alice: Person) -> None:
     async with ringing(house, alice, Faults(no_socket=True)) as sid:
+        await asyncio.sleep(1)  # so that the carrier counts a second
         call = await answered_by_the_dead(house, alice, sid, used_seconds=30)
         await age_lease(house, call, 1)
         await sweep.sweep(house.database, house.context.carriers)
         await pass_time(house, call)
-        await asyncio.sleep(1)  # so that the carrier counts a second
         done = await asyncio.gather(*(sweep.sweep(house.database, house.context.carriers) for _ in range(10)))
     assert sum(one.finished for one in done) <= 1  # the installation's own sweep may have been the one
     await record_of(house, alice, sid)

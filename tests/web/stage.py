@@ -1,7 +1,7 @@
 """What the pages ask of the process around them, and calls made by the product's own functions."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from talktime.calls import lifecycle
@@ -24,6 +24,7 @@ class Stage:
     settings: Settings
     database: Database
     taking_calls: bool = True
+    dead: list[str] = field(default_factory=list)
 
 
 async def ring(database: Database, person: Person, caller: str = CALLER) -> uuid.UUID:

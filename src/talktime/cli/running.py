@@ -60,7 +60,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
     with contextlib.ExitStack() as stack:
         url = await asyncio.to_thread(stack.enter_context, database_url(settings))
         if not await asyncio.to_thread(is_current, url):
-            raise Conflict("The database is not up to date, or cannot be reached: run `talktime db deploy`.")
+            raise Conflict("The database is not up to date: run `talktime db deploy`.")
         database = connect(url, connections_max=4)
         gc.enable()
         try:
