@@ -9,6 +9,7 @@ import hmac
 import os
 import re
 import secrets
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -65,6 +66,43 @@ class Settings(BaseSettings):
     elevenlabs_url: Annotated[str, Field(validation_alias=_named("ELEVENLABS_URL"))] = "https://api.elevenlabs.io"
     elevenlabs_voice: Annotated[str, Field(validation_alias=_named("ELEVENLABS_VOICE"))] = "21m00Tcm4TlvDq8ikWAM"
 
+    # Payment companies; in demo mode without keys the simulated one.
+    stripe_api_key: Annotated[SecretStr | None, Field(validation_alias=_named("STRIPE_API_KEY"))] = None
+    stripe_webhook_secret: Annotated[SecretStr | None, Field(validation_alias=_named("STRIPE_WEBHOOK_SECRET"))] = None
+    """One or, while it is being changed, several separated by commas."""
+    stripe_api_base: Annotated[str, Field(validation_alias=_named("STRIPE_API_BASE"))] = "https://api.stripe.com"
+    simulated_gateway_port: Annotated[int | None, Field(validation_alias=_named("TALKTIME_GATEWAY_PORT"))] = None
+    """Port of the simulated payment company on loopback; two above ours when not set."""
+
+    # What invoices say of the seller. Prices include the tax.
+    seller_name: Annotated[str, Field(validation_alias=_named("TALKTIME_SELLER_NAME"))] = ""
+    seller_address: Annotated[str, Field(validation_alias=_named("TALKTIME_SELLER_ADDRESS"))] = ""
+    """Lines separated by `;` or line breaks."""
+    seller_country: Annotated[str, Field(validation_alias=_named("TALKTIME_SELLER_COUNTRY"))] = ""
+    seller_vat_id: Annotated[str, Field(validation_alias=_named("TALKTIME_SELLER_VAT_ID"))] = ""
+    seller_tax_number: Annotated[str, Field(validation_alias=_named("TALKTIME_SELLER_TAX_NUMBER"))] = ""
+    seller_email: Annotated[str, Field(validation_alias=_named("TALKTIME_SELLER_EMAIL"))] = ""
+    vat_percent: Annotated[
+        Decimal, Field(ge=0, le=100, decimal_places=2, validation_alias=_named("TALKTIME_VAT_PERCENT"))
+    ] = Decimal(0)
+    invoice_series: Annotated[
+        str, Field(pattern=r"^[A-Z0-9-]{1,20}$", validation_alias=_named("TALKTIME_INVOICE_SERIES"))
+    ] = "TT"
+    """What every invoice's number begins with."""
+
+    adjustment_limit: Annotated[int, Field(ge=0, validation_alias=_named("TALKTIME_ADJUSTMENT_LIMIT"))] = 10_000
+    """An adjustment by hand of more credits than this needs a second person."""
+
+    # Mail, and what watches us.
+    smtp_url: Annotated[SecretStr | None, Field(validation_alias=_named("TALKTIME_SMTP_URL"))] = None
+    """`smtps://user:password@host:465` or `smtp://host:587?starttls=1`; None puts mails into `home`/outbox."""
+    mail_from: Annotated[str | None, Field(validation_alias=_named("TALKTIME_MAIL_FROM"))] = None
+    """`Talktime <desk@example.org>`; needed with a mail server."""
+    alerts_to: Annotated[str, Field(validation_alias=_named("TALKTIME_ALERTS_TO"))] = ""
+    """Addresses separated by commas; empty means every administrator."""
+    metrics_token: Annotated[SecretStr | None, Field(validation_alias=_named("TALKTIME_METRICS_TOKEN"))] = None
+    """Opens /metrics from elsewhere than this machine."""
+
     @field_validator("database_url", "database_owner_url", mode="after")
     @classmethod
     def _for_libpq(cls, url: SecretStr | None) -> SecretStr | None:
@@ -84,6 +122,10 @@ class Settings(BaseSettings):
     @property
     def carrier_port(self) -> int:
         return self.simulated_carrier_port or self.port + 1
+
+    @property
+    def gateway_port(self) -> int:
+        return self.simulated_gateway_port or self.port + 2
 
     @cached_property
     def secret(self) -> bytes:

@@ -1,0 +1,50 @@
+"""The simulated payment company: Stripe's protocol, spoken with a stand-in of our own (`simulate/gateway.py`).
+
+Nothing about it is a short cut: pages, signatures, events and the API are those of Stripe. The one rule: it lives on
+loopback and in the demo only, because its secrets are derived from ours and what it sells costs nothing.
+"""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from talktime.errors import Refused
+from talktime.gateways.simulated_account import SimulatedGatewayAccount
+from talktime.gateways.stripe import Stripe
+from talktime.settings import Settings
+
+
+class Simulated(Stripe):
+    """One account with the simulated payment company."""
+
+    name = "simulated"
+
+    def __init__(self, account: SimulatedGatewayAccount) -> None:
+        if not _is_loopback(account.api_base):
+            raise ValueError("the simulated payment company lives on this machine: its address must be a loopback one")
+        if not account.api_key.startswith("sk_test_"):
+            raise ValueError("the simulated payment company knows no live mode")
+        # Proxies of the environment are for the world outside; this is not.
+        super().__init__(account.api_key, (account.webhook_secret,), account.api_base, trust_env=False)
+
+    @classmethod
+    def of(cls, settings: Settings, port: int | None = None) -> "Simulated":
+        """The simulated payment company of an installation."""
+        return cls(SimulatedGatewayAccount.of(settings, port))
+
+
+def refuse_outside_demo(gateway: str, *, demo: bool) -> None:
+    """Raise Refused when credits would be sold for simulated money to people who use the service in earnest."""
+    if gateway == Simulated.name and not demo:
+        raise Refused("The simulated payment company sells credits for nothing: it is for the demo only.")
+
+
+def _is_loopback(url: str) -> bool:
+    split = urlsplit(url)
+    if split.scheme != "http" or not split.hostname:
+        return False
+    if split.hostname == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(split.hostname).is_loopback
+    except ValueError:
+        return False
