@@ -7,7 +7,7 @@ from sqlalchemy import select, text
 
 from talktime.accounts.models import Role, User
 from talktime.agents.models import Agent, AgentVersion
-from talktime.credits import ledger
+from talktime.credits import money
 from talktime.credits.models import CreditAccount, CreditHold, CreditTransaction, Price
 from talktime.credits.pricing import Rate
 from talktime.db.base import new_id
@@ -66,7 +66,7 @@ async def new_person(
         )
         await db.flush()
         if credits:
-            await ledger.adjust(db, user, reference="start", amount=credits, reason="to begin with", actor=user)
+            await money.adjust(db, user, reference="start", amount=credits, reason="to begin with", actor=user)
     return Person(user, agent, number, rate)
 
 

@@ -1,17 +1,17 @@
 """Every event of a provider: verified, stored once, answered, handled once in a job, replayable.
 
 The rule: acknowledge only what is stored. A second delivery finds its row by (provider, account, event id) and changes
-nothing.
+nothing. What cannot be handled in the end is put before the operator, never dropped.
 """
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Index, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Index, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -43,10 +43,20 @@ class ProviderEvent(Model):
     error: Mapped[str | None]
     tries: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     last_tried_at: Mapped[datetime | None]
+    not_before: Mapped[CreatedAt]
+    """When it may be tried again."""
+    gave_up_at: Mapped[datetime | None]
+    """Nobody tries any more: it is on the operator's list."""
+    waits_for: Mapped[str | None]
+    """What must happen before it can be handled, as its handler calls it."""
 
     __table_args__ = (
         Index("uq_provider_events_event", "provider", "account", "event_id", unique=True),
-        Index("ix_provider_events_unhandled", "received_at", postgresql_where=text("handled_at IS NULL")),
+        Index(
+            "ix_provider_events_unhandled",
+            "received_at",
+            postgresql_where=text("handled_at IS NULL AND gave_up_at IS NULL"),
+        ),
     )
 
 
@@ -62,46 +72,90 @@ class Incoming:
     headers: Mapping[str, str]
 
 
+class NotYet(Exception):
+    """An event came before what it is about: it is tried again for a week.
+
+    `waits_for` names what is missing, so that `wake` can have it handled as soon as that is there.
+    """
+
+    def __init__(self, waits_for: str) -> None:
+        super().__init__(f"waits for {waits_for}")
+        self.waits_for = waits_for
+
+
 Handle = Callable[[AsyncSession, ProviderEvent], Awaitable[str]]
-"""Handles one stored event in the given transaction; gives the verdict."""
+"""Handles one stored event in the given transaction; gives the verdict. May raise NotYet."""
 
 DRAIN_JOB = "inbox.drain"
 _BATCH = 100
 _TRIES_MAX = 10
 _KEPT_HEADERS = ("content-type", "i-twilio-idempotency-token", "user-agent")
 _WHY = "providers' events are everybody's until they are handled"
+_PATIENCE = timedelta(days=7)
 
 
 async def accept(database: Database, jobs: Jobs, event: Incoming) -> bool:
     """Store an event and ask for it to be handled; False when it was there already. Then it may be acknowledged."""
     async with database.transaction(everyone=_WHY) as db:
-        stored = await db.execute(
-            insert(ProviderEvent)
-            .values(
-                id=new_id(),
-                provider=event.provider,
-                account=event.account,
-                event_id=event.event_id,
-                kind=event.kind,
-                body=event.body,
-                headers={name: event.headers[name] for name in _KEPT_HEADERS if name in event.headers},
-            )
-            .on_conflict_do_nothing(
-                index_elements=[ProviderEvent.provider, ProviderEvent.account, ProviderEvent.event_id]
-            )
-            .returning(ProviderEvent.id)
-        )
-        is_new = stored.first() is not None
+        is_new = await store(db, event)
         if is_new:
             await jobs.enqueue(db, DRAIN_JOB)
     return is_new
 
 
+async def store(db: AsyncSession, event: Incoming) -> bool:
+    """Store an event for the next drain; False when it was there already. Needs a transaction that is everyone's."""
+    stored = await db.execute(
+        insert(ProviderEvent)
+        .values(
+            id=new_id(),
+            provider=event.provider,
+            account=event.account,
+            event_id=event.event_id,
+            kind=event.kind,
+            body=event.body,
+            headers={name: event.headers[name] for name in _KEPT_HEADERS if name in event.headers},
+        )
+        .on_conflict_do_nothing(index_elements=[ProviderEvent.provider, ProviderEvent.account, ProviderEvent.event_id])
+        .returning(ProviderEvent.id)
+    )
+    return stored.first() is not None
+
+
+async def wake(db: AsyncSession, provider: str, waits_for: str) -> None:
+    """What they waited for is there: let the events be handled as soon as this transaction is committed."""
+    # One that somebody is handling right now is left alone: it may be waiting for this very transaction.
+    waiting = (
+        select(ProviderEvent.id)
+        .where(_UNHANDLED, ProviderEvent.provider == provider, ProviderEvent.waits_for == waits_for)
+        .with_for_update(skip_locked=True)
+    )
+    await db.execute(
+        update(ProviderEvent)
+        .where(ProviderEvent.id.in_(waiting))
+        .values(not_before=func.now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def again(db: AsyncSession, event: uuid.UUID) -> bool:
+    """Have an event that was given up tried again, from the beginning; False when it was not."""
+    changed = await db.execute(
+        update(ProviderEvent)
+        .where(ProviderEvent.id == event, ProviderEvent.handled_at.is_(None), ProviderEvent.gave_up_at.is_not(None))
+        .values(gave_up_at=None, tries=0, received_at=func.now(), not_before=func.now())
+        .returning(ProviderEvent.id)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.first() is not None
+
+
 async def drain(database: Database, handlers: Mapping[str, Handle]) -> int:
-    """Handle what lies in the inbox, oldest first; gives how many were handled.
+    """Handle what lies in the inbox, oldest first; gives how many were handled. Kinds without a handler are left.
 
     Each event has a transaction of its own, together with what it changes: one that fails spoils no other, and is
-    tried again by the next drain until it has failed ten times. Then it stays in the list for the operator.
+    tried again by later drains until it has failed ten times, or has waited for a week. Then it is given up with an
+    alert.
     """
     handled = 0
     for _ in range(_BATCH):
@@ -113,17 +167,16 @@ async def drain(database: Database, handlers: Mapping[str, Handle]) -> int:
 
 
 async def _handle_next(database: Database, handlers: Mapping[str, Handle]) -> bool | None:
-    failed: tuple[uuid.UUID, str] | None = None
+    failed: uuid.UUID | None = None
     try:
         async with database.transaction(everyone=_WHY) as db:
             event = (
                 await db.execute(
                     select(ProviderEvent)
                     .where(
-                        ProviderEvent.handled_at.is_(None),
-                        ProviderEvent.tries < _TRIES_MAX,
-                        # A failed one waits before it is tried again, twice as long each time.
-                        text("(tries = 0 OR last_tried_at < now() - power(2, tries) * interval '1 second')"),
+                        _UNHANDLED,
+                        ProviderEvent.not_before <= func.clock_timestamp(),
+                        ProviderEvent.kind.in_(list(handlers)),
                     )
                     .order_by(ProviderEvent.received_at)
                     .limit(1)
@@ -132,23 +185,52 @@ async def _handle_next(database: Database, handlers: Mapping[str, Handle]) -> bo
             ).scalar_one_or_none()
             if event is None:
                 return None
-            failed = (event.id, "")
+            failed = event.id
             event.verdict = await handlers[event.kind](db, event)
             event.handled_at = datetime.now(UTC)
-            event.error = None
+            event.error = event.waits_for = None
     except Exception as error:  # whatever a handler raises is kept with its event, for a person to read
         if failed is None:
             raise
-        _LOGGER.warning("an event could not be handled", event_id=str(failed[0]), error=type(error).__name__)
+        _LOGGER.info("an event waits", event_id=str(failed)) if isinstance(error, NotYet) else _LOGGER.warning(
+            "an event could not be handled", event_id=str(failed), error=type(error).__name__
+        )
         async with database.transaction(everyone=_WHY) as db:
-            await db.execute(
-                update(ProviderEvent)
-                .where(ProviderEvent.id == failed[0])
-                .values(
-                    tries=ProviderEvent.tries + 1,
-                    error=f"{type(error).__name__}: {error}"[:1000],
-                    last_tried_at=datetime.now(UTC),
-                )
-            )
+            await _put_off(db, failed, error)
         return False
     return True
+
+
+async def _put_off(db: AsyncSession, event_id: uuid.UUID, error: Exception) -> None:
+    """Keep what went wrong, and say when the event is tried again, if at all."""
+    event = await db.scalar(select(ProviderEvent).where(ProviderEvent.id == event_id).with_for_update())
+    if event is None or event.handled_at is not None or event.gave_up_at is not None:
+        return  # somebody else had it in the meantime
+    now = datetime.now(UTC)
+    event.error = f"{type(error).__name__}: {error}"[:1000].replace("\0", "")
+    event.last_tried_at = now
+    if isinstance(error, NotYet):
+        event.waits_for = error.waits_for
+        age = now - event.received_at
+        # Asked more and more seldom, but never less than every ten minutes.
+        event.not_before = now + min(timedelta(minutes=10), max(timedelta(seconds=2), age / 4))
+        is_over = age >= _PATIENCE
+    else:
+        event.waits_for = None
+        event.tries += 1
+        # Twice as long each time.
+        event.not_before = now + timedelta(seconds=2**event.tries)
+        is_over = event.tries >= _TRIES_MAX
+    if is_over:
+        event.gave_up_at = now
+        detail = {"event_id": str(event.id), "provider": event.provider, "kind": event.kind, "error": event.error[:200]}
+        # The board of alerts stands beside this file, not below it: so it is written as the database's functions do.
+        await db.execute(
+            text("INSERT INTO alerts (id, kind, detail) VALUES (:id, 'event_failed', :detail)").bindparams(
+                bindparam("detail", detail, JSONB)
+            ),
+            {"id": new_id()},
+        )
+
+
+_UNHANDLED = ProviderEvent.handled_at.is_(None) & ProviderEvent.gave_up_at.is_(None)

@@ -63,6 +63,15 @@ class Jobs:
         """Say who does the jobs of this name."""
         self._app.task(name=name, retry=_Ladder())(handler)
 
+    def handle_regularly(self, cron: str, name: str, handler: Handler) -> None:
+        """Say who does a job that comes by the clock (UTC), once for all workers."""
+
+        async def at(timestamp: int) -> None:
+            del timestamp  # which minute it was meant for makes no difference to any of them
+            await handler()
+
+        self._app.periodic(cron=cron)(self._app.task(name=name, queueing_lock=name)(at))
+
     async def enqueue(self, db: AsyncSession, name: str, **arguments: str | int) -> None:
         """Add a job inside the caller's transaction."""
         raw = await (await db.connection()).get_raw_connection()

@@ -13,7 +13,7 @@ from talktime.calls import history, lifecycle
 from talktime.calls.models import CallStatus
 from talktime.calls.routing import Route
 from talktime.carriers.contract import Ring
-from talktime.credits import ledger
+from talktime.credits import money
 from talktime.db.session import Database
 from talktime.errors import Conflict, NotFound
 from tests.people import WHY, Person, account_of, charges, new_person
@@ -239,16 +239,16 @@ async def test_a_call_that_fails_is_charged_unless_it_was_our_fault(database: Da
     async with database.transaction(user=alice.id) as db:
         charged = await lifecycle.finish(db, alice.id, dead.call_id, seconds=9, reason="line_dead", failed=True)
         free = await lifecycle.finish(
-            db, alice.id, ours.call_id, seconds=9, reason="error", failed=True, not_charged_reason="platform fault"
+            db, alice.id, ours.call_id, seconds=9, reason="error", failed=True, not_charged_reason="platform_fault"
         )
         record = await history.one(db, alice.id, ours.call_id)
     assert (charged.status, charged.charged) == (CallStatus.FAILED, 15)
     assert (free.status, free.charged) == (CallStatus.FAILED, 0)
     assert record.receipt is not None
-    assert (record.receipt.not_charged_reason, record.receipt.charged) == ("platform fault", 0)
+    assert (record.receipt.not_charged_reason, record.receipt.charged) == ("platform_fault", 0)
 
 
 async def test_the_ledger_refuses_what_is_not_ours(database: Database, alice: Person) -> None:
     with pytest.raises(Conflict):
         async with database.transaction(user=alice.id) as db:
-            await ledger.adjust(db, alice.id, reference="start", amount=1, reason="x", actor=alice.id)
+            await money.adjust(db, alice.id, reference="start", amount=1, reason="x", actor=alice.id)

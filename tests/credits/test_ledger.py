@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from talktime.credits import ledger
+from talktime.credits import ledger, money
 from talktime.credits.models import HoldState, TransactionType
 from talktime.credits.pricing import Rate
 from talktime.credits.verify import verify
@@ -78,7 +78,7 @@ async def test_forty_settles_at_once_charge_once(database: Database, alice: Pers
 async def test_fifty_calls_at_once_with_money_for_three(database: Database) -> None:
     carol = await new_person(database, "Carol", credits=45)
     async with database.transaction(user=carol.id) as db:
-        await ledger.set_limits(db, carol.id, max_open_calls=100)
+        await money.set_limits(db, carol.id, max_open_calls=100)
     calls = [await new_call(database, carol) for _ in range(50)]
 
     async def ring(call: uuid.UUID) -> ledger.Authorisation:
@@ -97,7 +97,7 @@ async def test_the_same_call_gets_the_same_answer_also_when_it_was_no(database: 
     call = await new_call(database, carol)
     async with database.transaction(user=carol.id) as db:
         first = await ledger.authorise(db, carol.id, call)
-        await ledger.adjust(db, carol.id, reference="late", amount=500, reason="too late", actor=carol.id)
+        await money.adjust(db, carol.id, reference="late", amount=500, reason="too late", actor=carol.id)
     async with database.transaction(user=carol.id) as db:
         second = await ledger.authorise(db, carol.id, call)
     assert (first.allowed, first.reason, first.fresh) == (False, "no_credit", True)
@@ -155,12 +155,12 @@ async def test_another_process_cannot_extend(database: Database, alice: Person) 
 async def test_the_last_grant_uses_grace_and_a_top_up_brings_the_call_back(database: Database) -> None:
     carol = await new_person(database, "Carol", credits=20, rate=Rate(15, initial_seconds=1, increment_seconds=1))
     async with database.transaction(user=carol.id) as db:
-        await ledger.set_limits(db, carol.id, grace_limit=5)
+        await money.set_limits(db, carol.id, grace_limit=5)
     call = await answered(database, carol)
     async with database.transaction(user=carol.id) as db:
         last = await ledger.extend(db, carol.id, call, OWNER, 1)
         again = await ledger.extend(db, carol.id, call, OWNER, 2)
-        await ledger.adjust(db, carol.id, reference="top-up", amount=100, reason="paid", actor=carol.id)
+        await money.adjust(db, carol.id, reference="top-up", amount=100, reason="paid", actor=carol.id)
         back = await ledger.extend(db, carol.id, call, OWNER, 3)
     assert (last.state, last.granted_seconds, last.held, last.reason) == (HoldState.FINAL, 100, 25, "no_credit")
     assert (again.extended, again.granted_seconds) == (False, 100)
@@ -170,7 +170,7 @@ async def test_the_last_grant_uses_grace_and_a_top_up_brings_the_call_back(datab
 async def test_grace_is_its_own_line_and_a_purchase_settles_it(database: Database) -> None:
     carol = await new_person(database, "Carol", credits=15)
     async with database.transaction(user=carol.id) as db:
-        await ledger.set_limits(db, carol.id, grace_limit=100)
+        await money.set_limits(db, carol.id, grace_limit=100)
     call = await answered(database, carol)
     async with database.transaction(user=carol.id) as db:
         await ledger.extend(db, carol.id, call, OWNER, 1)
@@ -185,16 +185,16 @@ async def test_grace_is_its_own_line_and_a_purchase_settles_it(database: Databas
         bought.state = PurchaseState.PAID
         db.add(bought)
         await db.flush()
-        first = await ledger.purchase(db, carol.id, bought.id)
+        first = await money.purchase(db, carol.id, bought.id)
     async with database.transaction(user=carol.id) as db:
-        second = await ledger.purchase(db, carol.id, bought.id)
+        second = await money.purchase(db, carol.id, bought.id)
     assert (first.fresh, first.balance_after, second.fresh, second.balance_after) == (True, 485, False, 485)
 
 
 async def test_grace_never_starts_a_call(database: Database) -> None:
     carol = await new_person(database, "Carol", credits=14)
     async with database.transaction(user=carol.id) as db:
-        await ledger.set_limits(db, carol.id, grace_limit=1000)
+        await money.set_limits(db, carol.id, grace_limit=1000)
     call = await new_call(database, carol)
     async with database.transaction(user=carol.id) as db:
         assert (await ledger.authorise(db, carol.id, call)).reason == "no_credit"
@@ -206,14 +206,14 @@ async def test_a_purchase_that_is_not_paid_grants_nothing(database: Database, al
         db.add(bought)
     with pytest.raises(Conflict):
         async with database.transaction(user=alice.id) as db:
-            await ledger.purchase(db, alice.id, bought.id)
+            await money.purchase(db, alice.id, bought.id)
     assert (await account_of(database, alice)).balance == 1000
 
 
 async def test_the_cap_on_parallel_calls_is_a_guard_at_the_start_alone(database: Database, alice: Person) -> None:
     first = await answered(database, alice)
     async with database.transaction(user=alice.id) as db:
-        await ledger.set_limits(db, alice.id, max_open_calls=0)
+        await money.set_limits(db, alice.id, max_open_calls=0)
         assert (await ledger.extend(db, alice.id, first, OWNER, 1)).extended
     second = await new_call(database, alice)
     async with database.transaction(user=alice.id) as db:
@@ -226,7 +226,7 @@ async def test_a_blocked_account_starts_and_extends_nothing_and_still_settles(
 ) -> None:
     call = await answered(database, alice)
     async with database.transaction(user=alice.id) as db:
-        await ledger.block(db, alice.id, "suspended")
+        await money.block(db, alice.id, "suspended")
         more = await ledger.extend(db, alice.id, call, OWNER, 1)
     other = await new_call(database, alice)
     async with database.transaction(user=alice.id) as db:
@@ -238,11 +238,11 @@ async def test_a_blocked_account_starts_and_extends_nothing_and_still_settles(
 async def test_a_lowered_grace_line_becomes_debt_that_shrinks(database: Database) -> None:
     carol = await new_person(database, "Carol", credits=15)
     async with database.transaction(user=carol.id) as db:
-        await ledger.set_limits(db, carol.id, grace_limit=100)
+        await money.set_limits(db, carol.id, grace_limit=100)
     call = await answered(database, carol)
     async with database.transaction(user=carol.id) as db:
         await ledger.extend(db, carol.id, call, OWNER, 1)
-        lowered = await ledger.set_limits(db, carol.id, grace_limit=5)
+        lowered = await money.set_limits(db, carol.id, grace_limit=5)
         blocked = await ledger.extend(db, carol.id, call, OWNER, 2)
     assert lowered.clawback_debt == 10
     assert (blocked.extended, blocked.reason) == (False, "debt")
@@ -316,22 +316,22 @@ async def test_a_call_is_cut_once_when_it_is_due_and_extends_no_more(database: D
 
 async def test_an_adjustment_happens_once_per_reference(database: Database, alice: Person, ada: Person) -> None:
     async with database.transaction(everyone=WHY) as db:
-        first = await ledger.adjust(db, alice.id, reference="r1", amount=-40, reason="mistake", actor=ada.id)
-        again = await ledger.adjust(db, alice.id, reference="r1", amount=-40, reason="mistake", actor=ada.id)
+        first = await money.adjust(db, alice.id, reference="r1", amount=-40, reason="mistake", actor=ada.id)
+        again = await money.adjust(db, alice.id, reference="r1", amount=-40, reason="mistake", actor=ada.id)
     assert (first.fresh, again.fresh, again.seq) == (True, False, first.seq)
     with pytest.raises(Conflict):
         async with database.transaction(everyone=WHY) as db:
-            await ledger.adjust(db, alice.id, reference="r1", amount=-41, reason="mistake", actor=ada.id)
+            await money.adjust(db, alice.id, reference="r1", amount=-41, reason="mistake", actor=ada.id)
 
 
 async def test_what_is_held_cannot_be_taken_but_as_debt(database: Database, ada: Person) -> None:
     carol = await new_person(database, "Carol", credits=20)
     await authorised(database, carol)
-    with pytest.raises(ledger.NotEnoughCredit):
+    with pytest.raises(money.NotEnoughCredit):
         async with database.transaction(everyone=WHY) as db:
-            await ledger.adjust(db, carol.id, reference="r", amount=-6, reason="back", actor=ada.id)
+            await money.adjust(db, carol.id, reference="r", amount=-6, reason="back", actor=ada.id)
     async with database.transaction(everyone=WHY) as db:
-        await ledger.adjust(db, carol.id, reference="r", amount=-6, reason="back", actor=ada.id, as_debt=True)
+        await money.adjust(db, carol.id, reference="r", amount=-6, reason="back", actor=ada.id, as_debt=True)
     account = await account_of(database, carol)
     assert (account.balance, account.held, account.clawback_debt) == (14, 15, 1)
 
@@ -340,14 +340,14 @@ async def test_what_is_held_cannot_be_taken_but_as_debt(database: Database, ada:
 async def test_an_amount_that_is_no_amount_is_refused(database: Database, alice: Person, amount: int) -> None:
     with pytest.raises(BadInput):
         async with database.transaction(user=alice.id) as db:
-            await ledger.adjust(db, alice.id, reference="r", amount=amount, reason="x", actor=alice.id)
+            await money.adjust(db, alice.id, reference="r", amount=amount, reason="x", actor=alice.id)
 
 
 @pytest.mark.parametrize("words", [("", "x"), ("  ", "x"), ("r", ""), ("correction:1:1", "x"), ("rent:1:1", "x")])
 async def test_an_adjustment_needs_words(database: Database, alice: Person, words: tuple[str, str]) -> None:
     with pytest.raises(BadInput):
         async with database.transaction(user=alice.id) as db:
-            await ledger.adjust(db, alice.id, reference=words[0], amount=1, reason=words[1], actor=alice.id)
+            await money.adjust(db, alice.id, reference=words[0], amount=1, reason=words[1], actor=alice.id)
 
 
 async def test_bob_cannot_touch_alices_books(database: Database, alice: Person, bob: Person) -> None:
@@ -360,11 +360,11 @@ async def test_bob_cannot_touch_alices_books(database: Database, alice: Person, 
         lambda db: ledger.settle(db, alice.id, call, 5),
         lambda db: ledger.lose(db, alice.id, call),
         lambda db: ledger.cut(db, alice.id, call, OWNER),
-        lambda db: ledger.adjust(db, alice.id, reference="b", amount=-5, reason="mine", actor=bob.id),
-        lambda db: ledger.set_limits(db, alice.id, grace_limit=5),
-        lambda db: ledger.block(db, alice.id, "gone"),
+        lambda db: money.adjust(db, alice.id, reference="b", amount=-5, reason="mine", actor=bob.id),
+        lambda db: money.set_limits(db, alice.id, grace_limit=5),
+        lambda db: money.block(db, alice.id, "gone"),
         lambda db: ledger.heartbeat(db, OWNER, {(alice.id, call): 5}),
-        lambda db: ledger.purchase(db, alice.id, call),
+        lambda db: money.purchase(db, alice.id, call),
     ]
     for attempt in attempts:
         with pytest.raises((Refused, DBAPIError)):
@@ -380,7 +380,7 @@ async def test_nobody_gets_credits_who_does_not_exist(database: Database) -> Non
     nobody = new_id()
     with pytest.raises(NotFound):
         async with database.transaction(user=nobody) as db:
-            await ledger.adjust(db, nobody, reference="r", amount=5, reason="x", actor=nobody)
+            await money.adjust(db, nobody, reference="r", amount=5, reason="x", actor=nobody)
 
 
 @pytest.mark.parametrize(
@@ -490,7 +490,7 @@ async def test_random_histories_keep_the_books(empty_database: Database) -> None
                         await ledger.settle(db, person.id, call, dice.randint(0, 400))
                     case "adjust":
                         amount = dice.choice([-1, 1]) * dice.randint(1, 50)
-                        await ledger.adjust(
+                        await money.adjust(
                             db,
                             person.id,
                             reference=f"s{step}",
@@ -500,12 +500,12 @@ async def test_random_histories_keep_the_books(empty_database: Database) -> None
                             as_debt=dice.random() < 0.3,
                         )
                     case "limits":
-                        await ledger.set_limits(db, person.id, grace_limit=dice.randint(0, 60))
+                        await money.set_limits(db, person.id, grace_limit=dice.randint(0, 60))
                     case "heartbeat":
                         await ledger.heartbeat(db, OWNER, {(person.id, call): dice.randint(0, 90)})
                     case "expire":
                         await ledger.lose(db, person.id, call)
-        except (NotFound, ledger.NotTheOwner, ledger.NotEnoughCredit):
+        except (NotFound, ledger.NotTheOwner, money.NotEnoughCredit):
             pass
 
     for round_no in range(40):

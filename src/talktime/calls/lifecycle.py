@@ -1,6 +1,8 @@
 """A call moves: ring, answer, finish. Each is one short transaction of its own making, and each can come twice.
 
 The money moves with the call: a ring holds it, an answer claims the hold, a finish settles it, in the same transaction.
+What the carrier measured is held against what we did, whichever comes first: its report, or our finish
+(`correct_call_v1` in `sql/10_lifecycle.sql` says by how much they must differ, and which calls only go down).
 """
 
 import math
@@ -19,8 +21,9 @@ from talktime.agents.opening_hours import OpeningHours
 from talktime.calls.models import CallStatus, Turn
 from talktime.calls.routing import Route, rung_before_credits
 from talktime.carriers.contract import Ring
-from talktime.credits.ledger import typed_errors
+from talktime.credits.functions import typed_errors
 from talktime.db.base import new_id
+from talktime.db.session import Database
 
 RING_WHY = "whose call a ring is, is known only once its number is looked up"
 
@@ -139,7 +142,7 @@ async def answer(db: AsyncSession, user: uuid.UUID, call: uuid.UUID, owner: str)
 
 
 async def finish(
-    db: AsyncSession,
+    db: AsyncSession | Database,
     user: uuid.UUID,
     call: uuid.UUID,
     *,
@@ -152,35 +155,37 @@ async def finish(
 ) -> Finished:
     """Close a call and settle its hold. `seconds` of talk are rounded up; a second finish gets the first one's figures.
 
-    With `only_if_lost`, a call whose owner has come back is left alone (and the answer is not fresh).
+    With `only_if_lost`, a call whose owner has come back is left alone (and the answer is not fresh). Given the
+    `Database`, it is one statement of its own, in one round trip.
     """
+    arguments: dict[str, tuple[str, object]] = {
+        "call": ("uuid", call),
+        "seconds": ("integer", math.ceil(seconds)),
+        "failed": ("boolean", failed),
+        "reason": ("text", reason),
+        "carrier_seconds": ("integer", carrier_seconds),
+        "not_charged": ("text", not_charged_reason),
+        "only_if_lost": ("boolean", only_if_lost),
+    }
     async with typed_errors():
-        row = (
-            await db.execute(
-                text(
-                    "SELECT * FROM finish_v1(:user, :call, :seconds, :failed, :reason,"
-                    " CAST(:carrier_seconds AS integer), CAST(:not_charged AS text), :only_if_lost)"
-                ),
-                {
-                    "user": user,
-                    "call": call,
-                    "seconds": math.ceil(seconds),
-                    "failed": failed,
-                    "reason": reason,
-                    "carrier_seconds": carrier_seconds,
-                    "not_charged": not_charged_reason,
-                    "only_if_lost": only_if_lost,
-                },
-            )
-        ).one()
-    return Finished(row.fresh, CallStatus(row.status), row.seconds or 0, row.charged or 0, row.unbilled or 0)
+        if isinstance(db, Database):
+            row = await db.statement(user, "finish_v1", list(arguments.values()))
+        else:
+            row = dict((await db.execute(_FINISH, {"user": user, **_values(arguments)})).one()._mapping)
+    return Finished(
+        fresh=row["fresh"],
+        status=CallStatus(row["status"]),
+        seconds=row["seconds"] or 0,
+        charged=row["charged"] or 0,
+        unbilled=row["unbilled"] or 0,
+    )
 
 
 async def report(db: AsyncSession, carrier: str, carrier_call_id: str, *, is_over: bool, seconds: int | None) -> str:
     """What the carrier says of a call; gives what came of it. Needs a transaction that sees everyone.
 
     A call that is over and was never answered is finished here. One that is in progress is its owner's to finish: the
-    line closes, and the sweep stands behind it.
+    line closes, and the sweep stands behind it. The duration of one that is settled may correct its charge.
     """
     row = (
         await db.execute(
@@ -199,12 +204,16 @@ async def report(db: AsyncSession, carrier: str, carrier_call_id: str, *, is_ove
     if row.status == CallStatus.RINGING.value:
         await finish(db, row.user_id, row.call_id, seconds=0, reason="caller_gave_up", carrier_seconds=seconds)
         return "never answered"
-    if seconds is not None:
-        await db.execute(
-            text("UPDATE calls SET carrier_seconds = :seconds WHERE user_id = :user AND id = :call"),
-            {"seconds": seconds, "user": row.user_id, "call": row.call_id},
-        )
-    return "duration noted" if seconds is not None else "nothing to do"
+    if seconds is None:
+        return "nothing to do"
+    whose = {"user": row.user_id, "call": row.call_id}
+    await db.execute(
+        text("UPDATE calls SET carrier_seconds = :seconds WHERE user_id = :user AND id = :call"),
+        {"seconds": seconds, **whose},
+    )
+    async with typed_errors():
+        corrected = (await db.execute(text("SELECT * FROM correct_call_v1(:user, :call)"), whose)).one()
+    return "charge corrected" if corrected.corrected else "duration noted"
 
 
 async def write_turn(db: AsyncSession, turn: Mapping[str, Any]) -> None:
@@ -218,6 +227,16 @@ async def note_outcome(db: AsyncSession, user: uuid.UUID, call: uuid.UUID, outco
         text("UPDATE calls SET outcome = :outcome, summary = :summary WHERE user_id = :user AND id = :call"),
         {"outcome": outcome, "summary": summary, "user": user, "call": call},
     )
+
+
+_FINISH = text(
+    "SELECT * FROM finish_v1(:user, :call, :seconds, :failed, :reason, CAST(:carrier_seconds AS integer),"
+    " CAST(:not_charged AS text), :only_if_lost)"
+)
+
+
+def _values(arguments: Mapping[str, tuple[str, object]]) -> dict[str, object]:
+    return {name: value for name, (_, value) in arguments.items()}
 
 
 def _repeated(user: uuid.UUID, call: uuid.UUID, route: str, status: CallStatus, known: Mapping[str, Any]) -> Decision:

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -41,6 +41,18 @@ class Party(StrEnum):
 
     CALLER = "CALLER"
     AGENT = "AGENT"
+
+
+class CostKind(StrEnum):
+    """What a provider is paid for."""
+
+    AUDIO_SECONDS = "AUDIO_SECONDS"
+    CHARACTERS = "CHARACTERS"
+    PROMPT_TOKENS = "PROMPT_TOKENS"
+    """Without the cached ones."""
+    CACHED_TOKENS = "CACHED_TOKENS"
+    COMPLETION_TOKENS = "COMPLETION_TOKENS"
+    CARRIER_SECONDS = "CARRIER_SECONDS"
 
 
 class Call(Model):
@@ -125,6 +137,8 @@ class Call(Model):
             postgresql_where=sql("status IN ('RINGING', 'IN_PROGRESS')"),
         ),
         Index("ix_calls_user_id_agent_id", "user_id", "agent_id", "started_at"),
+        # What one caller cost today: the spend guard reads it.
+        Index("ix_calls_user_id_caller", "user_id", "caller", "started_at", postgresql_where=sql("caller IS NOT NULL")),
     )
 
 
@@ -169,4 +183,64 @@ class Turn(Model):
         ForeignKeyConstraint(["user_id", "call_id"], ["calls.user_id", "calls.id"]),
         CheckConstraint("turn_no >= 1", name="turn_no"),
         CheckConstraint("began_ms >= 0 AND ended_ms >= began_ms", name="times"),
+    )
+
+
+class CallCost(Model):
+    """What one call used of one provider, and what that cost the operator. Customers may not read it.
+
+    The functions in `sql/20_costs.sql` are the only ones that insert; a row is there once, however often it is told.
+    """
+
+    __tablename__ = "call_costs"
+
+    user_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    call_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    provider: Mapped[str] = mapped_column(primary_key=True)
+    """Who is paid, and for which model where prices differ by model: `twilio`, `openai/gpt-4.1-mini`."""
+    kind: Mapped[CostKind] = mapped_column(enum(CostKind, "cost_kind"), primary_key=True)
+    quantity: Mapped[int] = mapped_column(BigInteger)
+    estimated: Mapped[bool]
+    """The quantity, or a part of it, is our own guess: the provider did not say."""
+    amount_micros: Mapped[int | None] = mapped_column(BigInteger)
+    """Millionths of the currency's unit; None when nobody has said what it costs."""
+    currency: Mapped[str | None]
+    reported: Mapped[bool] = mapped_column(default=False, server_default=sql("false"))
+    """The amount is the provider's own price, not one of our rates."""
+    ask_at: Mapped[datetime | None]
+    """When the provider is asked for its price; None when it never is, or not any more."""
+    asked: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["user_id", "call_id"], ["calls.user_id", "calls.id"]),
+        CheckConstraint("length(provider) BETWEEN 1 AND 200", name="provider"),
+        CheckConstraint("quantity >= 0 AND amount_micros >= 0 AND asked >= 0", name="amounts"),
+        CheckConstraint("(amount_micros IS NULL) = (currency IS NULL)", name="amount_has_currency"),
+        CheckConstraint("NOT reported OR amount_micros IS NOT NULL", name="reported_is_known"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+        Index("ix_call_costs_ask_at", "ask_at", postgresql_where=sql("ask_at IS NOT NULL")),
+        Index("ix_call_costs_unknown", "provider", "kind", postgresql_where=sql("amount_micros IS NULL")),
+    )
+
+
+class CostRate(Model):
+    """What a provider takes: so much money for so many units, from a moment on. None is changed; the newest wins."""
+
+    __tablename__ = "cost_rates"
+
+    provider: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[CostKind] = mapped_column(enum(CostKind, "cost_kind"), primary_key=True)
+    valid_from: Mapped[datetime] = mapped_column(primary_key=True)
+    units: Mapped[int] = mapped_column(BigInteger)
+    """How many the amount pays for: 60 seconds, a million tokens."""
+    amount_micros: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str]
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        CheckConstraint("length(provider) BETWEEN 1 AND 200", name="provider"),
+        CheckConstraint("units BETWEEN 1 AND 1000000000", name="units"),
+        CheckConstraint("amount_micros BETWEEN 0 AND 1000000000000", name="amount_micros"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
     )

@@ -27,6 +27,10 @@ class Route(StrEnum):
     DEBT = "debt"
     BLOCKED = "blocked"
     NO_PRICE = "no_price"
+    # The customer's own guards on what is spent; the credits say these, too:
+    DAY_LIMIT = "day_limit"
+    CALL_LIMIT = "call_limit"
+    CALLER_LIMIT = "caller_limit"
     # Never stored, because there is no call to store it on:
     UNKNOWN_NUMBER = "unknown_number"
     TROUBLE = "trouble"

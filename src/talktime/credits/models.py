@@ -50,6 +50,32 @@ class HoldState(StrEnum):
     RELEASED = "RELEASED"
 
 
+class PriceKind(StrEnum):
+    """What a price is for."""
+
+    CALL = "CALL"
+    TRANSFER = "TRANSFER"
+    """The leg to a person that an agent handed the caller over to."""
+
+
+class NotCharged(StrEnum):
+    """Why a call that was answered costs nothing. The values are stored, and stand on the receipt in words."""
+
+    PLATFORM_FAULT = "platform_fault"
+    WRONG_NUMBER = "wrong_number"
+    SPAM = "spam"
+    NOT_A_CALL = "not_a_call"
+    """Nobody was there: silence, a fax, a pocket."""
+
+
+class ClaimState(StrEnum):
+    """What became of a customer's word that a call was not a real one."""
+
+    REQUESTED = "REQUESTED"
+    GRANTED = "GRANTED"
+    REFUSED = "REFUSED"
+
+
 class Price(Model):
     """A line of the price list: everybody's when it names no user, else that user's own. The newest valid one wins."""
 
@@ -57,12 +83,16 @@ class Price(Model):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    kind: Mapped[PriceKind] = mapped_column(
+        enum(PriceKind, "price_kind"), default=PriceKind.CALL, server_default=PriceKind.CALL.value
+    )
     valid_from: Mapped[CreatedAt]
     credits_per_minute: Mapped[Credits]
     connection_fee: Mapped[Credits] = mapped_column(BigInteger, default=0, server_default=text("0"))
     initial_seconds: Mapped[int] = mapped_column(default=60, server_default=text("60"))
     increment_seconds: Mapped[int] = mapped_column(default=60, server_default=text("60"))
     free_seconds: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    created_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[CreatedAt]
 
     __table_args__ = (
@@ -71,7 +101,7 @@ class Price(Model):
         CheckConstraint("initial_seconds BETWEEN 1 AND 3600", name="initial_seconds"),
         CheckConstraint("increment_seconds BETWEEN 1 AND 3600", name="increment_seconds"),
         CheckConstraint("free_seconds BETWEEN 0 AND 3600", name="free_seconds"),
-        Index("ix_prices_user_id_valid_from", "user_id", "valid_from"),
+        Index("ix_prices_user_id_kind_valid_from", "user_id", "kind", "valid_from"),
     )
 
 
@@ -120,6 +150,14 @@ class CreditAccount(Model):
     """The day, in the user's zone, that `spent_today` counts."""
     spent_today: Mapped[Credits] = mapped_column(BigInteger, server_default=text("0"))
     """Charged and held by calls since that day began."""
+    day_limit: Mapped[int | None] = mapped_column(BigInteger)
+    """Spend guard: at most so many credits a day, in the user's zone."""
+    call_limit: Mapped[int | None] = mapped_column(BigInteger)
+    """Spend guard: at most so many credits for one call."""
+    caller_limit: Mapped[int | None] = mapped_column(BigInteger)
+    """Spend guard: at most so many credits a day for the calls of one caller."""
+    low_balance: Mapped[int | None] = mapped_column(BigInteger)
+    """Below this balance the customer is told, once each time it is crossed."""
     seq: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     """Number of the newest ledger line."""
     head: Mapped[bytes] = mapped_column(LargeBinary, server_default=text(r"'\x'"))
@@ -128,19 +166,7 @@ class CreditAccount(Model):
     user: Mapped[User] = relationship(lazy="raise", viewonly=True)
 
     __table_args__ = (
-        CheckConstraint("balance - held >= -grace_limit - clawback_debt", name="never_overspent"),
-        CheckConstraint("held >= 0", name="held"),
-        CheckConstraint("grace_limit >= 0", name="grace_limit"),
-        CheckConstraint("clawback_debt >= 0", name="clawback_debt"),
-        CheckConstraint("open_calls >= 0", name="open_calls"),
-        CheckConstraint("max_open_calls >= 0", name="max_open_calls"),
-        CheckConstraint("spent_today >= 0", name="spent_today"),
-        CheckConstraint("seq >= 0", name="seq"),
-        CheckConstraint(
-            f"balance BETWEEN -{FENCE} AND {FENCE} AND held <= {FENCE}"
-            f" AND grace_limit <= {FENCE} AND clawback_debt <= {FENCE}",
-            name="fence",
-        ),
+        # What else must hold of a row stands in `sql/15_sound.sql`: credit_account_is_sound.
         {"postgresql_with": {"fillfactor": "50"}},
     )
 
@@ -167,10 +193,16 @@ class CreditHold(Model):
     held_peak: Mapped[Credits] = mapped_column(BigInteger, server_default=text("0"))
     charged: Mapped[Credits] = mapped_column(BigInteger, server_default=text("0"))
     corrected: Mapped[Credits] = mapped_column(BigInteger, server_default=text("0"))
+    corrections: Mapped[int] = mapped_column(server_default=text("0"))
+    """How many correcting lines there are."""
+    corrected_seconds: Mapped[int | None]
+    """What the newest correction said the call lasted."""
     unbilled: Mapped[Credits] = mapped_column(BigInteger, server_default=text("0"))
     """What the call cost beyond what was held for it: the operator's loss."""
     request_no: Mapped[int] = mapped_column(server_default=text("0"))
     """Number of the newest request to extend."""
+    final_reason: Mapped[str | None]
+    """Why it got less than it asked for: `no_credit`, `debt`, `blocked`, or the name of a spend guard."""
     lease_owner: Mapped[str | None]
     lease_until: Mapped[datetime | None]
     lost_at: Mapped[datetime | None]
@@ -183,22 +215,10 @@ class CreditHold(Model):
     created_at: Mapped[CreatedAt]
 
     __table_args__ = (
+        # What else must hold of a row stands in `sql/15_sound.sql`: credit_hold_is_sound.
         PrimaryKeyConstraint("user_id", "call_id"),
         ForeignKeyConstraint(["user_id"], ["credit_accounts.user_id"]),
         ForeignKeyConstraint(["user_id", "call_id"], ["calls.user_id", "calls.id"]),
-        CheckConstraint("held BETWEEN 0 AND held_peak", name="held"),
-        CheckConstraint("charged >= 0 AND charged + corrected BETWEEN 0 AND held_peak", name="charged"),
-        CheckConstraint("granted_seconds >= 0 AND used_seconds >= 0 AND unbilled >= 0", name="counts"),
-        CheckConstraint(
-            "(settled_at IS NOT NULL) = (state IN ('DENIED', 'SETTLED', 'RELEASED'))", name="closed_is_settled"
-        ),
-        CheckConstraint("settled_at IS NULL OR held = 0", name="closed_holds_nothing"),
-        CheckConstraint("state <> 'RECONCILE' OR lost_at IS NOT NULL", name="lost_at"),
-        CheckConstraint("(denied_reason IS NOT NULL) = (state = 'DENIED')", name="denied_reason"),
-        CheckConstraint(
-            "state NOT IN ('ACTIVE', 'FINAL') OR (lease_owner IS NOT NULL AND cut_at IS NOT NULL)",
-            name="active_is_owned",
-        ),
         Index("ix_credit_holds_open", "user_id", "call_id", postgresql_where=text("settled_at IS NULL")),
         {"postgresql_with": {"fillfactor": "70"}},
     )
@@ -225,31 +245,11 @@ class CreditTransaction(Model):
     """SHA-256 over every column and the hash of the line before."""
 
     __table_args__ = (
+        # What else must hold of a line stands in `sql/15_sound.sql`: credit_line_is_sound.
         PrimaryKeyConstraint("user_id", "seq"),
         ForeignKeyConstraint(["user_id"], ["credit_accounts.user_id"]),
         ForeignKeyConstraint(["user_id", "call_id"], ["calls.user_id", "calls.id"]),
         ForeignKeyConstraint(["user_id", "purchase_id"], ["purchases.user_id", "purchases.id"]),
-        CheckConstraint("amount <> 0", name="amount"),
-        CheckConstraint("seq >= 1", name="seq"),
-        CheckConstraint("octet_length(hash) = 32", name="hash"),
-        CheckConstraint(
-            "type NOT IN ('CALL_USAGE', 'GRACE_USAGE') OR (call_id IS NOT NULL AND amount < 0)", name="usage_has_call"
-        ),
-        CheckConstraint("type <> 'PURCHASE' OR (purchase_id IS NOT NULL AND amount > 0)", name="purchase_has_purchase"),
-        CheckConstraint(
-            "type NOT IN ('REFUND', 'DISPUTE') OR (purchase_id IS NOT NULL AND reference IS NOT NULL)",
-            name="reversal_has_purchase",
-        ),
-        CheckConstraint(
-            "type <> 'ADMIN_ADJUSTMENT' OR (reference IS NOT NULL AND reason IS NOT NULL)",
-            name="adjustment_has_reference",
-        ),
-        CheckConstraint(
-            "type <> 'ADMIN_ADJUSTMENT' OR actor_id IS NOT NULL"
-            " OR reference LIKE 'correction:%' OR reference LIKE 'rent:%'",
-            name="adjustment_has_actor",
-        ),
-        CheckConstraint("length(reference) BETWEEN 1 AND 200 AND length(reason) BETWEEN 1 AND 1000", name="texts"),
         Index(
             "uq_credit_transactions_call_type",
             "user_id",
@@ -271,7 +271,104 @@ class CreditTransaction(Model):
             "call_id",
             postgresql_where=text("call_id IS NOT NULL"),
         ),
-        Index("uq_credit_transactions_reference", "user_id", "reference", unique=True),
+        Index(
+            "uq_credit_transactions_reference",
+            "user_id",
+            "reference",
+            unique=True,
+            postgresql_where=text("reference IS NOT NULL"),
+        ),
+    )
+
+
+class CreditReversal(Model):
+    """What one event of a payment company took back, or gave back, and what could not be taken: the operator's loss.
+
+    Written by `reverse` alone; the reference makes it happen once, also where no line could be posted.
+    """
+
+    __tablename__ = "credit_reversals"
+
+    user_id: Mapped[uuid.UUID]
+    reference: Mapped[str]
+    purchase_id: Mapped[uuid.UUID]
+    type: Mapped[TransactionType] = mapped_column(enum(TransactionType, "transaction_type"))
+    asked: Mapped[Credits]
+    taken: Mapped[Credits]
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        PrimaryKeyConstraint("user_id", "reference"),
+        ForeignKeyConstraint(["user_id", "purchase_id"], ["purchases.user_id", "purchases.id"]),
+        CheckConstraint("type IN ('REFUND', 'DISPUTE')", name="type"),
+        CheckConstraint("asked <> 0 AND sign(asked) * taken BETWEEN 0 AND abs(asked)", name="taken"),
+        Index("ix_credit_reversals_purchase", "user_id", "purchase_id"),
+    )
+
+
+class ChargeClaim(Model):
+    """A customer's word that a call was not a real one, and what became of it. Written by functions alone."""
+
+    __tablename__ = "charge_claims"
+
+    user_id: Mapped[uuid.UUID]
+    call_id: Mapped[uuid.UUID]
+    reason: Mapped[str]
+    state: Mapped[ClaimState] = mapped_column(enum(ClaimState, "claim_state"))
+    automatic: Mapped[bool]
+    """Granted at once, because the call was short and it was one of the month's first."""
+    credits: Mapped[Credits]
+    """What the call had cost when it was claimed."""
+    created_at: Mapped[CreatedAt]
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    note: Mapped[str | None]
+
+    __table_args__ = (
+        PrimaryKeyConstraint("user_id", "call_id"),
+        ForeignKeyConstraint(["user_id", "call_id"], ["credit_holds.user_id", "credit_holds.call_id"]),
+        CheckConstraint("(state = 'REQUESTED') = (decided_at IS NULL)", name="decided_at"),
+        CheckConstraint("decided_by IS NOT NULL OR automatic OR state = 'REQUESTED'", name="decided_by"),
+        Index("ix_charge_claims_requested", "created_at", postgresql_where=text("state = 'REQUESTED'")),
+    )
+
+
+class ApprovalState(StrEnum):
+    """Whether a second person said yes."""
+
+    PENDING = "PENDING"
+    APPROVED = "APPROVED"
+    REFUSED = "REFUSED"
+
+
+class Approval(Model):
+    """An adjustment above the limit, waiting for a second person."""
+
+    __tablename__ = "approvals"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
+    """Whose credits are to be adjusted."""
+    reference: Mapped[str]
+    amount: Mapped[Credits]
+    reason: Mapped[str]
+    as_debt: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    state: Mapped[ApprovalState] = mapped_column(
+        enum(ApprovalState, "approval_state"),
+        default=ApprovalState.PENDING,
+        server_default=ApprovalState.PENDING.value,
+    )
+    requested_by: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[CreatedAt]
+    decided_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    decided_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        CheckConstraint("decided_by <> requested_by", name="second_person"),
+        CheckConstraint("(state = 'PENDING') = (decided_by IS NULL AND decided_at IS NULL)", name="decided"),
+        CheckConstraint("amount <> 0", name="amount"),
+        Index("uq_approvals_user_id_reference", "user_id", "reference", unique=True),
+        Index("ix_approvals_pending", "created_at", postgresql_where=text("state = 'PENDING'")),
     )
 
 

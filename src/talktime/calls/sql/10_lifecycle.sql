@@ -160,6 +160,44 @@ BEGIN
     IF EXISTS (SELECT FROM credit_holds h WHERE h.user_id = p_user AND h.call_id = p_call) THEN
         SELECT z.charged, z.unbilled, z.balance INTO charged, unbilled, balance
         FROM settle_v1(p_user, p_call, seconds, p_not_charged_reason) z;
+        IF fresh AND c.carrier_seconds IS NOT NULL THEN
+            -- The carrier's report was here first.
+            PERFORM correct_call_v1(p_user, p_call);
+        END IF;
     END IF;
+END
+$$;
+
+-- Hold a settled call against what its carrier measured, and correct its charge when the two differ by more than 2
+-- seconds and more than 2 percent; a later report that agrees with us after all takes the correction back. Nothing
+-- happens before the call is settled, so it does not matter which of the two comes first.
+-- Upwards only what can have been talk: a carrier that counts longer than from the ring to our end counts a line that
+-- nobody hung up, or something else than seconds. And a call whose owner was lost, or whose line was dead, is charged to
+-- the last proof of talk, so it is corrected downwards only.
+CREATE FUNCTION correct_call_v1(p_user uuid, p_call uuid, OUT corrected boolean, OUT amount bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    c calls;
+    h credit_holds;
+    v_tolerance numeric;
+    v_seconds integer;
+BEGIN
+    PERFORM assert_tenant(p_user);
+    SELECT * INTO c FROM calls x WHERE x.user_id = p_user AND x.id = p_call FOR NO KEY UPDATE;
+    corrected := false;
+    amount := 0;
+    SELECT * INTO h FROM credit_holds x WHERE x.user_id = p_user AND x.call_id = p_call;
+    IF c.carrier_seconds IS NULL OR h.state IS DISTINCT FROM 'SETTLED' THEN
+        RETURN;
+    END IF;
+    v_tolerance := greatest(2, h.settled_seconds * 0.02);
+    v_seconds := CASE
+        WHEN abs(c.carrier_seconds - h.settled_seconds) <= v_tolerance THEN h.settled_seconds
+        WHEN c.carrier_seconds < h.settled_seconds THEN c.carrier_seconds
+        WHEN c.end_reason IN ('lost', 'line_dead') THEN h.settled_seconds
+        WHEN c.carrier_seconds > extract(epoch FROM c.ended_at - c.started_at) + v_tolerance THEN h.settled_seconds
+        ELSE c.carrier_seconds
+    END;
+    SELECT z.fresh, z.amount INTO corrected, amount FROM correct_v1(p_user, p_call, v_seconds) z;
 END
 $$;

@@ -35,14 +35,16 @@ CREATE FUNCTION credit_line_hash(
     p_call uuid, p_purchase uuid, p_reference text, p_reason text, p_actor uuid, p_created_at timestamptz
 ) RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE
 RETURN sha256(
-    '\x01'::bytea
-    || credit_field(uuid_send(p_user)) || credit_field(int8send(p_seq)) || credit_field(convert_to(p_type::text, 'UTF8'))
-    || credit_field(int8send(p_amount)) || credit_field(int8send(p_balance_after))
-    || credit_field(uuid_send(p_call)) || credit_field(uuid_send(p_purchase))
+    -- What has one length only has it as a constant: \x00000010 for an id, \x00000008 for a number, \xffffffff for none.
+    '\x0100000010'::bytea || uuid_send(p_user) || '\x00000008'::bytea || int8send(p_seq)
+    || int4send(octet_length(enum_send(p_type))) || enum_send(p_type)
+    || '\x00000008'::bytea || int8send(p_amount) || '\x00000008'::bytea || int8send(p_balance_after)
+    || coalesce('\x00000010'::bytea || uuid_send(p_call), '\xffffffff'::bytea)
+    || coalesce('\x00000010'::bytea || uuid_send(p_purchase), '\xffffffff'::bytea)
     || credit_field(convert_to(p_reference, 'UTF8')) || credit_field(convert_to(p_reason, 'UTF8'))
-    || credit_field(uuid_send(p_actor))
-    || credit_field(int8send((extract(epoch FROM p_created_at) * 1000000)::bigint))
-    || credit_field(p_previous)
+    || coalesce('\x00000010'::bytea || uuid_send(p_actor), '\xffffffff'::bytea)
+    || '\x00000008'::bytea || int8send((extract(epoch FROM p_created_at) * 1000000)::bigint)
+    || int4send(octet_length(p_previous)) || p_previous
 );
 
 -- The functions here run with their owner's rights, so each asks this first: is the transaction that user's, or

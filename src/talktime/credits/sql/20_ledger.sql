@@ -33,8 +33,26 @@ BEGIN
         balance = a.balance, held = a.held, grace_limit = a.grace_limit,
         clawback_debt = least(a.clawback_debt, greatest(0, -a.grace_limit - (a.balance - a.held))),
         blocked_reason = a.blocked_reason, open_calls = a.open_calls, max_open_calls = a.max_open_calls,
-        spent_on = a.spent_on, spent_today = a.spent_today, seq = a.seq, head = a.head
+        spent_on = a.spent_on, spent_today = a.spent_today, seq = a.seq, head = a.head,
+        day_limit = a.day_limit, call_limit = a.call_limit, caller_limit = a.caller_limit, low_balance = a.low_balance
     WHERE user_id = a.user_id;
+END
+$$;
+
+-- Tell a customer something, once per subject. Sums and ids only.
+CREATE FUNCTION credit_notice(p_user uuid, p_kind text, p_subject text, p_detail jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    INSERT INTO notices (user_id, id, kind, subject, detail)
+    VALUES (p_user, gen_random_uuid(), p_kind, p_subject, p_detail) ON CONFLICT DO NOTHING;
+END
+$$;
+
+-- Tell the operator something.
+CREATE FUNCTION credit_alert(p_user uuid, p_kind text, p_detail jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    INSERT INTO alerts (id, kind, user_id, detail) VALUES (gen_random_uuid(), p_kind, p_user, p_detail);
 END
 $$;
 
@@ -56,6 +74,11 @@ BEGIN
     ) VALUES (
         a.user_id, a.seq, p_type, p_amount, a.balance, p_call, p_purchase, p_reference, p_reason, p_actor, v_now, a.head
     );
+    IF a.low_balance > a.balance AND a.low_balance <= a.balance - p_amount THEN
+        PERFORM credit_notice(a.user_id, 'low_balance', a.seq::text, jsonb_build_object(
+            'balance', a.balance, 'threshold', a.low_balance
+        ));
+    END IF;
     RETURN a;
 END
 $$;
@@ -76,5 +99,69 @@ BEGIN
     END IF;
     a.spent_today := greatest(0, a.spent_today + p_amount);
     RETURN a;
+END
+$$;
+
+-- What the spend guards leave for a call that holds so much already, and the guard that leaves least. The day's sum must
+-- be up to date (`credit_spend`). Callers that hide their number count as one.
+CREATE FUNCTION credit_room(a credit_accounts, p_call uuid, p_held bigint, OUT room bigint, OUT guard text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    v_caller text;
+    v_begin timestamptz;
+    v_spent bigint;
+BEGIN
+    room := 1000000000000000;
+    IF a.day_limit IS NOT NULL THEN
+        room := a.day_limit - a.spent_today;
+        guard := 'day_limit';
+    END IF;
+    IF a.call_limit - p_held < room THEN
+        room := a.call_limit - p_held;
+        guard := 'call_limit';
+    END IF;
+    IF a.caller_limit IS NOT NULL THEN
+        SELECT c.caller INTO v_caller FROM calls c WHERE c.user_id = a.user_id AND c.id = p_call;
+        SELECT a.spent_on::timestamp AT TIME ZONE u.zone INTO v_begin FROM users u WHERE u.id = a.user_id;
+        IF v_caller IS NULL THEN
+            SELECT coalesce(sum(h.charged + h.corrected + h.held), 0) INTO v_spent
+            FROM calls c JOIN credit_holds h ON h.user_id = c.user_id AND h.call_id = c.id
+            WHERE c.user_id = a.user_id AND c.caller IS NULL AND c.started_at >= v_begin;
+        ELSE
+            SELECT coalesce(sum(h.charged + h.corrected + h.held), 0) INTO v_spent
+            FROM calls c JOIN credit_holds h ON h.user_id = c.user_id AND h.call_id = c.id
+            WHERE c.user_id = a.user_id AND c.caller = v_caller AND c.started_at >= v_begin;
+        END IF;
+        IF a.caller_limit - v_spent < room THEN
+            room := a.caller_limit - v_spent;
+            guard := 'caller_limit';
+        END IF;
+    END IF;
+END
+$$;
+
+-- A caller was not served, or a call goes no further: the customer is told, once a day and reason (of a guard on callers
+-- once a day and caller, named by that caller's first call of the day).
+CREATE FUNCTION credit_tell_refused(a credit_accounts, p_call uuid, p_kind text, p_reason text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    v_day date;
+    v_subject text;
+BEGIN
+    SELECT (clock_timestamp() AT TIME ZONE u.zone)::date INTO v_day FROM users u WHERE u.id = a.user_id;
+    v_subject := p_reason || ':' || v_day;
+    IF p_reason = 'call_limit' AND p_kind = 'guard_reached' THEN
+        v_subject := p_reason || ':' || p_call;
+    ELSIF p_reason = 'caller_limit' THEN
+        SELECT p_reason || ':' || v_day || ':' || min(o.id::text) INTO v_subject
+        FROM calls c JOIN calls o ON o.user_id = c.user_id AND o.caller IS NOT DISTINCT FROM c.caller
+        WHERE c.user_id = a.user_id AND c.id = p_call
+            AND o.started_at >= (SELECT v_day::timestamp AT TIME ZONE u.zone FROM users u WHERE u.id = a.user_id);
+    END IF;
+    PERFORM credit_notice(a.user_id, p_kind, v_subject, jsonb_build_object(
+        'reason', p_reason, 'on', v_day, 'call_id', p_call,
+        'limit', CASE p_reason WHEN 'day_limit' THEN a.day_limit WHEN 'call_limit' THEN a.call_limit
+                               WHEN 'caller_limit' THEN a.caller_limit END
+    ));
 END
 $$;

@@ -1,53 +1,82 @@
 -- The life of a charge: authorise, answer, heartbeat, extend, cut, settle, lose. Each is one transaction's worth and can
 -- be asked again: the second time gets the first one's answer.
+--
+-- Authorise, extend, settle and adjust are what the product does most, so each reads and writes every row once and in one
+-- statement, and asks for the tenant without a call when it is the usual one; the helpers of 20_ledger.sql say the same in
+-- smaller steps. The account is always locked before the hold.
 
 -- The price that holds for a user now: the newest of their own that is valid, else the newest of everybody's.
-CREATE FUNCTION credit_price(p_user uuid, p_at timestamptz) RETURNS prices
+CREATE FUNCTION credit_price(p_user uuid, p_at timestamptz, p_kind price_kind DEFAULT 'CALL') RETURNS prices
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     v_price prices;
 BEGIN
-    SELECT * INTO v_price FROM prices WHERE user_id = p_user AND valid_from <= p_at ORDER BY valid_from DESC, id DESC LIMIT 1;
+    SELECT * INTO v_price FROM prices WHERE user_id = p_user AND kind = p_kind AND valid_from <= p_at
+    ORDER BY valid_from DESC, id DESC LIMIT 1;
     IF NOT FOUND THEN
-        SELECT * INTO v_price FROM prices WHERE user_id IS NULL AND valid_from <= p_at ORDER BY valid_from DESC, id DESC LIMIT 1;
+        SELECT * INTO v_price FROM prices WHERE user_id IS NULL AND kind = p_kind AND valid_from <= p_at
+        ORDER BY valid_from DESC, id DESC LIMIT 1;
     END IF;
     RETURN v_price;
 END
 $$;
 
 -- May this call begin? Holds the first slice when it may; keeps the refusal when not, so that the same call gets the
--- same answer. Reasons: blocked, too_many_calls, debt, no_credit, no_price; over (it ended before).
+-- same answer. Reasons: blocked, too_many_calls, debt, no_credit, no_price; day_limit, call_limit, caller_limit (a spend
+-- guard); over (it ended before).
 CREATE FUNCTION authorise_v1(
     p_user uuid, p_call uuid, p_price uuid DEFAULT NULL,
     OUT allowed boolean, OUT reason text, OUT granted_seconds integer, OUT held bigint, OUT fresh boolean
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+#variable_conflict use_column
 DECLARE
     a credit_accounts;
     h credit_holds;
+    r record;
     v_price prices;
     v_now timestamptz;
+    v_today date;
     v_free bigint;
-    v_grant bigint := 0;
+    v_room bigint;
+    v_guard text;
 BEGIN
-    PERFORM assert_tenant(p_user);
-    a := credit_lock(p_user);
-    SELECT * INTO h FROM credit_holds WHERE user_id = p_user AND call_id = p_call FOR NO KEY UPDATE;
-    IF FOUND THEN
+    IF p_user IS DISTINCT FROM nullif(current_setting('talktime.user_id', true), '')::uuid THEN
+        PERFORM assert_tenant(p_user);
+    END IF;
+    SELECT * INTO a FROM credit_accounts WHERE user_id = p_user FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        a := credit_lock(p_user);
+    END IF;
+    v_now := clock_timestamp();
+    -- The day it is for the user, the call's hold if it was asked for before, and the price: the newest of their own that
+    -- is valid, else the newest of everybody's.
+    SELECT (v_now AT TIME ZONE u.zone)::date AS today, h AS hold, p AS price INTO r
+    FROM users u
+    LEFT JOIN credit_holds h ON h.user_id = u.id AND h.call_id = p_call
+    LEFT JOIN LATERAL (
+        (SELECT p.* FROM prices p WHERE p_price IS NULL AND p.user_id = p_user AND p.kind = 'CALL' AND p.valid_from <= v_now
+         ORDER BY p.valid_from DESC, p.id DESC LIMIT 1)
+        UNION ALL
+        (SELECT p.* FROM prices p WHERE p_price IS NULL AND p.user_id IS NULL AND p.kind = 'CALL' AND p.valid_from <= v_now
+         ORDER BY p.valid_from DESC, p.id DESC LIMIT 1)
+        UNION ALL
+        SELECT p.* FROM prices p WHERE p.id = p_price AND (p.user_id IS NULL OR p.user_id = p_user)
+        LIMIT 1
+    ) p ON true
+    WHERE u.id = p_user;
+    h := r.hold;
+    fresh := h.call_id IS NULL;
+    IF NOT fresh THEN
         allowed := h.state NOT IN ('DENIED', 'SETTLED', 'RELEASED');
         reason := CASE WHEN h.state = 'DENIED' THEN h.denied_reason WHEN NOT allowed THEN 'over' END;
         granted_seconds := h.granted_seconds;
         held := h.held;
-        fresh := false;
         RETURN;
     END IF;
-
-    v_now := clock_timestamp();
-    IF p_price IS NULL THEN
-        v_price := credit_price(p_user, v_now);
-    ELSE
-        SELECT * INTO v_price FROM prices WHERE id = p_price AND (user_id IS NULL OR user_id = p_user);
-    END IF;
-    v_free := a.balance - a.held;
+    v_price := r.price;
+    v_today := r.today;
+    granted_seconds := 0;
+    held := 0;
     reason := CASE
         WHEN v_price.id IS NULL THEN 'no_price'
         WHEN a.blocked_reason IS NOT NULL THEN 'blocked'
@@ -56,39 +85,52 @@ BEGIN
     END;
     IF reason IS NULL THEN
         -- A free price needs no balance; grace never starts a call.
-        v_grant := v_price.initial_seconds
-            + credit_steps(greatest(0, 60 - v_price.initial_seconds), v_price.increment_seconds);
-        IF credit_cost(v_grant, v_price.credits_per_minute, v_price.connection_fee,
-                       v_price.initial_seconds, v_price.increment_seconds, 0) > greatest(v_free, 0) THEN
-            v_grant := credit_affords(greatest(v_free, 0), v_price.credits_per_minute, v_price.connection_fee,
-                                      v_price.initial_seconds, v_price.increment_seconds);
+        v_free := greatest(a.balance - a.held, 0);
+        IF a.day_limit IS NOT NULL OR a.call_limit IS NOT NULL OR a.caller_limit IS NOT NULL THEN
+            SELECT g.room, g.guard INTO v_room, v_guard FROM credit_room(credit_spend(a, 0), p_call, 0) g;
+            IF v_room < v_free THEN
+                v_free := greatest(v_room, 0);
+            ELSE
+                v_guard := NULL;
+            END IF;
         END IF;
-        IF v_grant = 0 THEN
-            reason := 'no_credit';
+        granted_seconds := v_price.initial_seconds
+            + credit_steps(greatest(0, 60 - v_price.initial_seconds), v_price.increment_seconds);
+        held := credit_cost(granted_seconds, v_price.credits_per_minute, v_price.connection_fee,
+                            v_price.initial_seconds, v_price.increment_seconds, 0);
+        IF held > v_free THEN
+            granted_seconds := credit_affords(v_free, v_price.credits_per_minute, v_price.connection_fee,
+                                              v_price.initial_seconds, v_price.increment_seconds);
+            held := credit_cost(granted_seconds, v_price.credits_per_minute, v_price.connection_fee,
+                                v_price.initial_seconds, v_price.increment_seconds, 0);
+            IF granted_seconds = 0 THEN
+                reason := coalesce(v_guard, 'no_credit');
+                held := 0;
+            END IF;
         END IF;
     END IF;
 
     allowed := reason IS NULL;
-    granted_seconds := CASE WHEN allowed THEN v_grant ELSE 0 END;
-    held := CASE WHEN allowed THEN credit_cost(
-        v_grant, v_price.credits_per_minute, v_price.connection_fee,
-        v_price.initial_seconds, v_price.increment_seconds, 0
-    ) ELSE 0 END;
-    fresh := true;
     INSERT INTO credit_holds (
         user_id, call_id, price_id, credits_per_minute, connection_fee, initial_seconds, increment_seconds, free_seconds,
         state, denied_reason, granted_seconds, held, held_peak, lease_until, settled_at, created_at
     ) VALUES (
         p_user, p_call, v_price.id, coalesce(v_price.credits_per_minute, 0), coalesce(v_price.connection_fee, 0),
         coalesce(v_price.initial_seconds, 60), coalesce(v_price.increment_seconds, 60), coalesce(v_price.free_seconds, 0),
-        CASE WHEN allowed THEN 'AUTHORISED' ELSE 'DENIED' END::hold_state, reason, granted_seconds, held, held,
-        CASE WHEN allowed THEN v_now + interval '120 seconds' END, CASE WHEN NOT allowed THEN v_now END, v_now
+        CASE WHEN authorise_v1.allowed THEN 'AUTHORISED' ELSE 'DENIED' END::hold_state, authorise_v1.reason,
+        authorise_v1.granted_seconds, authorise_v1.held, authorise_v1.held,
+        CASE WHEN authorise_v1.allowed THEN v_now + interval '120 seconds' END,
+        CASE WHEN NOT authorise_v1.allowed THEN v_now END, v_now
     );
     IF allowed THEN
-        a := credit_spend(a, held);
-        a.held := a.held + held;
-        a.open_calls := a.open_calls + 1;
-        PERFORM credit_store(a);
+        UPDATE credit_accounts SET
+            held = held + authorise_v1.held, open_calls = open_calls + 1,
+            -- What running calls hold goes over into a new day: it is charged there.
+            spent_on = v_today,
+            spent_today = greatest(0, CASE WHEN spent_on = v_today THEN spent_today ELSE held END + authorise_v1.held)
+        WHERE user_id = p_user;
+    ELSIF reason <> 'blocked' THEN
+        PERFORM credit_tell_refused(a, p_call, 'calls_refused', authorise_v1.reason);
     END IF;
 END
 $$;
@@ -108,14 +150,15 @@ BEGIN
     UPDATE credit_holds h SET
         state = 'ACTIVE', lease_owner = p_owner, lease_until = v_now + interval '45 seconds',
         cut_at = v_now + (h.granted_seconds - 3) * interval '1 second'
-    WHERE h.user_id = p_user AND h.call_id = p_call AND h.state = 'AUTHORISED'
+    WHERE h.user_id = p_user AND h.call_id = p_call AND h.state = 'AUTHORISED' AND h.cut_claimed_at IS NULL
     RETURNING h.granted_seconds, h.cut_at INTO granted_seconds, cut_at;
     claimed := FOUND;
 END
 $$;
 
 -- A sign of life of the owner: renews the leases of its calls and writes the talk that is proven. Gives back the calls
--- that are still its own; one that is missing was lost in between, and `extend_v1` brings it back while it is unsettled.
+-- that are still its own; one that is missing was lost in between, and `extend_v1` brings it back while it is unsettled,
+-- or says that it was cut off.
 CREATE FUNCTION heartbeat_v1(p_owner text, p_users uuid[], p_calls uuid[], p_used integer[])
 RETURNS TABLE (user_id uuid, call_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -135,11 +178,13 @@ BEGIN
         WHERE h.settled_at IS NULL AND h.lease_owner = p_owner AND h.state IN ('ACTIVE', 'FINAL')
         ORDER BY h.user_id, h.call_id
         FOR NO KEY UPDATE OF h
-    )
+    ), beaten AS (
     UPDATE credit_holds h SET
         lease_until = v_now + interval '45 seconds', used_seconds = greatest(h.used_seconds, beat.used)
     FROM beat WHERE h.user_id = beat.user_id AND h.call_id = beat.call_id
-    RETURNING h.user_id, h.call_id;
+    RETURNING h.user_id, h.call_id, h.cut_claimed_at
+    )
+    SELECT beaten.user_id, beaten.call_id FROM beaten WHERE beaten.cut_claimed_at IS NULL;
 END
 $$;
 
@@ -150,77 +195,106 @@ CREATE FUNCTION extend_v1(
     OUT extended boolean, OUT state hold_state, OUT granted_seconds integer, OUT cut_at timestamptz, OUT held bigint,
     OUT reason text
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+#variable_conflict use_column
 DECLARE
-    a credit_accounts;
-    h credit_holds;
+    r record;
     v_now timestamptz;
+    v_today date;
     v_free bigint;
-    v_grant bigint;
-    v_held bigint;
+    v_room bigint;
+    v_guard text;
 BEGIN
-    PERFORM assert_tenant(p_user);
+    IF p_user IS DISTINCT FROM nullif(current_setting('talktime.user_id', true), '')::uuid THEN
+        PERFORM assert_tenant(p_user);
+    END IF;
     IF p_request_no IS NULL OR p_request_no < 1 OR p_slice_seconds NOT BETWEEN 1 AND 3600 THEN
         RAISE EXCEPTION 'a request has a number from 1 up, and a slice 1 to 3600 seconds' USING ERRCODE = 'TT422';
     END IF;
-    a := credit_lock(p_user);
-    SELECT * INTO h FROM credit_holds WHERE user_id = p_user AND call_id = p_call FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'no hold for call %', p_call USING ERRCODE = 'TT404';
-    END IF;
-    IF h.lease_owner IS DISTINCT FROM p_owner THEN
+    FOR attempt IN 1..2 LOOP
+        -- The account is locked first, then the hold.
+        SELECT a.balance, a.held AS all_held, a.grace_limit, a.clawback_debt, a.blocked_reason,
+            a.day_limit IS NOT NULL OR a.call_limit IS NOT NULL OR a.caller_limit IS NOT NULL AS guarded, u.zone,
+            h.state, h.credits_per_minute, h.connection_fee, h.initial_seconds, h.increment_seconds, h.granted_seconds,
+            h.held, h.request_no, h.final_reason, h.lease_owner, h.cut_at, h.cut_claimed_at, h.settled_at
+        INTO r
+        FROM credit_accounts a JOIN users u ON u.id = a.user_id
+        JOIN credit_holds h ON h.user_id = a.user_id AND h.call_id = p_call
+        WHERE a.user_id = p_user FOR NO KEY UPDATE OF a, h;
+        EXIT WHEN FOUND;
+        IF attempt = 2 THEN
+            RAISE EXCEPTION 'no hold for call %', p_call USING ERRCODE = 'TT404';
+        END IF;
+        PERFORM credit_lock(p_user);
+    END LOOP;
+    -- A call that rings has no owner, and nobody is not its owner either.
+    IF r.lease_owner IS DISTINCT FROM p_owner OR p_owner IS NULL THEN
         RAISE EXCEPTION 'call % is owned by another process', p_call USING ERRCODE = 'TT410';
     END IF;
-    extended := false;
-    reason := CASE
-        WHEN h.settled_at IS NOT NULL THEN 'over'
-        WHEN p_request_no = h.request_no THEN 'repeated'
-        WHEN p_request_no < h.request_no THEN 'stale'
-        WHEN h.cut_claimed_at IS NOT NULL THEN 'cut'
-    END;
-    IF reason IS NULL THEN
-        v_now := clock_timestamp();
-        IF h.state = 'RECONCILE' THEN
-            -- Its owner was away longer than its lease and is back: the slot was given up, the money is still here.
-            a.open_calls := a.open_calls + 1;
-        END IF;
-        v_grant := h.granted_seconds + credit_steps(p_slice_seconds, h.increment_seconds);
-        v_held := credit_cost(v_grant, h.credits_per_minute, h.connection_fee, h.initial_seconds, h.increment_seconds, 0);
-        v_free := greatest(0, a.balance - a.held + a.grace_limit);
-        IF a.blocked_reason IS NOT NULL OR a.clawback_debt > 0 THEN
-            v_grant := h.granted_seconds;
-            v_held := h.held;
-            h.state := 'FINAL';
-            reason := CASE WHEN a.blocked_reason IS NOT NULL THEN 'blocked' ELSE 'debt' END;
-        ELSIF v_held - h.held <= v_free THEN
-            h.state := 'ACTIVE';
-        ELSE
-            v_grant := greatest(h.granted_seconds, credit_affords(
-                h.held + v_free, h.credits_per_minute, h.connection_fee, h.initial_seconds, h.increment_seconds
-            ));
-            v_held := greatest(h.held, credit_cost(
-                v_grant, h.credits_per_minute, h.connection_fee, h.initial_seconds, h.increment_seconds, 0
-            ));
-            h.state := 'FINAL';
-            reason := 'no_credit';
-        END IF;
-        extended := v_grant > h.granted_seconds;
-        a := credit_spend(a, v_held - h.held);
-        a.held := a.held + (v_held - h.held);
-        h.cut_at := h.cut_at + (v_grant - h.granted_seconds) * interval '1 second';
-        h.granted_seconds := v_grant;
-        h.held := v_held;
-        h.request_no := p_request_no;
-        UPDATE credit_holds u SET
-            state = h.state, granted_seconds = h.granted_seconds, held = h.held,
-            held_peak = greatest(h.held_peak, h.held), cut_at = h.cut_at, request_no = h.request_no,
-            lease_until = v_now + interval '45 seconds', lost_at = NULL
-        WHERE u.user_id = p_user AND u.call_id = p_call;
-        PERFORM credit_store(a);
+    state := r.state;
+    granted_seconds := r.granted_seconds;
+    cut_at := r.cut_at;
+    held := r.held;
+    IF r.settled_at IS NOT NULL OR p_request_no <= r.request_no OR r.cut_claimed_at IS NOT NULL THEN
+        extended := false;
+        reason := CASE
+            WHEN r.settled_at IS NOT NULL THEN 'over'
+            WHEN p_request_no = r.request_no THEN 'repeated'
+            WHEN p_request_no < r.request_no THEN 'stale'
+            ELSE 'cut'
+        END;
+        RETURN;
     END IF;
-    state := h.state;
-    granted_seconds := h.granted_seconds;
-    cut_at := h.cut_at;
-    held := h.held;
+
+    v_now := clock_timestamp();
+    v_today := (v_now AT TIME ZONE r.zone)::date;
+    v_free := greatest(0, r.balance - r.all_held + r.grace_limit);
+    IF r.guarded THEN
+        SELECT g.room, g.guard INTO v_room, v_guard
+        FROM credit_accounts a CROSS JOIN LATERAL credit_room(credit_spend(a, 0), p_call, r.held) g WHERE a.user_id = p_user;
+        IF v_room < v_free THEN
+            v_free := greatest(v_room, 0);
+        ELSE
+            v_guard := NULL;
+        END IF;
+    END IF;
+    IF r.blocked_reason IS NOT NULL OR r.clawback_debt > 0 THEN
+        state := 'FINAL';
+        reason := CASE WHEN r.blocked_reason IS NOT NULL THEN 'blocked' ELSE 'debt' END;
+    ELSE
+        granted_seconds := r.granted_seconds + credit_steps(p_slice_seconds, r.increment_seconds);
+        held := credit_cost(
+            granted_seconds, r.credits_per_minute, r.connection_fee, r.initial_seconds, r.increment_seconds, 0
+        );
+        state := 'ACTIVE';
+        IF held - r.held > v_free THEN
+            granted_seconds := greatest(r.granted_seconds, credit_affords(
+                r.held + v_free, r.credits_per_minute, r.connection_fee, r.initial_seconds, r.increment_seconds
+            ));
+            held := greatest(r.held, credit_cost(
+                granted_seconds, r.credits_per_minute, r.connection_fee, r.initial_seconds, r.increment_seconds, 0
+            ));
+            state := 'FINAL';
+            reason := coalesce(v_guard, 'no_credit');
+            IF v_guard IS NOT NULL AND reason IS DISTINCT FROM r.final_reason THEN
+                PERFORM credit_tell_refused(a, p_call, 'guard_reached', v_guard) FROM credit_accounts a WHERE a.user_id = p_user;
+            END IF;
+        END IF;
+    END IF;
+    extended := granted_seconds > r.granted_seconds;
+    cut_at := r.cut_at + (granted_seconds - r.granted_seconds) * interval '1 second';
+    UPDATE credit_holds SET
+        state = extend_v1.state, granted_seconds = extend_v1.granted_seconds, held = extend_v1.held,
+        held_peak = greatest(held_peak, extend_v1.held), cut_at = extend_v1.cut_at, request_no = p_request_no,
+        final_reason = extend_v1.reason, lease_until = v_now + interval '45 seconds', lost_at = NULL
+    WHERE user_id = p_user AND call_id = p_call;
+    UPDATE credit_accounts SET
+        held = held + (extend_v1.held - r.held),
+        -- Its owner was away longer than its lease and is back: the slot was given up, the money is still here.
+        open_calls = open_calls + CASE WHEN r.state = 'RECONCILE' THEN 1 ELSE 0 END,
+        spent_on = v_today,
+        spent_today = greatest(0, CASE WHEN spent_on = v_today THEN spent_today ELSE held END + extend_v1.held - r.held),
+        clawback_debt = least(clawback_debt, greatest(0, -grace_limit - (balance - held - (extend_v1.held - r.held))))
+    WHERE user_id = p_user;
 END
 $$;
 
@@ -230,12 +304,21 @@ CREATE FUNCTION cut_v1(p_user uuid, p_call uuid, p_owner text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     v_now timestamptz := clock_timestamp();
+    v_reason text;
 BEGIN
     PERFORM assert_tenant(p_user);
     UPDATE credit_holds h SET cut_claimed_at = v_now
     WHERE h.user_id = p_user AND h.call_id = p_call AND h.settled_at IS NULL AND h.cut_claimed_at IS NULL
-        AND h.cut_at <= v_now - CASE WHEN h.lease_owner = p_owner THEN interval '0' ELSE interval '2 seconds' END;
-    RETURN FOUND;
+        AND h.cut_at <= v_now - CASE WHEN h.lease_owner = p_owner THEN interval '0' ELSE interval '2 seconds' END
+    RETURNING h.final_reason INTO v_reason;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    -- The caller hears nothing of it; the customer is told. (A spend guard has said so when it was reached.)
+    IF v_reason IN ('no_credit', 'debt') THEN
+        PERFORM credit_notice(p_user, 'credit_exhausted', p_call::text, jsonb_build_object('call_id', p_call));
+    END IF;
+    RETURN true;
 END
 $$;
 
@@ -244,66 +327,99 @@ CREATE FUNCTION settle_v1(
     p_user uuid, p_call uuid, p_seconds integer, p_not_charged_reason text DEFAULT NULL,
     OUT fresh boolean, OUT state hold_state, OUT charged bigint, OUT unbilled bigint, OUT balance bigint
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+#variable_conflict use_column
 DECLARE
-    a credit_accounts;
-    h credit_holds;
+    r record;
     v_now timestamptz;
+    v_today date;
     v_rated bigint := 0;
     v_usage bigint;
+    v_seq bigint;
+    v_head bytea;
+    v_line bytea;
 BEGIN
-    PERFORM assert_tenant(p_user);
-    IF p_seconds IS NULL OR p_seconds < 0 OR p_seconds > 1000000 THEN
+    IF p_user IS DISTINCT FROM nullif(current_setting('talktime.user_id', true), '')::uuid THEN
+        PERFORM assert_tenant(p_user);
+    END IF;
+    IF (p_seconds BETWEEN 0 AND 1000000) IS NOT TRUE THEN
         RAISE EXCEPTION 'a call lasts 0 to 1,000,000 seconds, not %', p_seconds USING ERRCODE = 'TT422';
     END IF;
-    a := credit_lock(p_user);
-    SELECT * INTO h FROM credit_holds WHERE user_id = p_user AND call_id = p_call FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'no hold for call %', p_call USING ERRCODE = 'TT404';
-    END IF;
-    IF h.settled_at IS NOT NULL THEN
-        fresh := false;
-        state := h.state;
-        charged := h.charged;
-        unbilled := h.unbilled;
-        balance := a.balance;
+    FOR attempt IN 1..2 LOOP
+        -- The account is locked first, then the hold.
+        SELECT a.balance, a.held AS all_held, a.spent_on, a.seq, a.head, a.low_balance, u.zone,
+            h.state, h.credits_per_minute, h.connection_fee, h.initial_seconds, h.increment_seconds, h.free_seconds,
+            h.held, h.charged, h.unbilled, h.lease_owner, h.settled_at
+        INTO r
+        FROM credit_accounts a JOIN users u ON u.id = a.user_id
+        JOIN credit_holds h ON h.user_id = a.user_id AND h.call_id = p_call
+        WHERE a.user_id = p_user FOR NO KEY UPDATE OF a, h;
+        EXIT WHEN FOUND;
+        IF attempt = 2 THEN
+            RAISE EXCEPTION 'no hold for call %', p_call USING ERRCODE = 'TT404';
+        END IF;
+        -- Perhaps it is being authorised at this moment: wait for that to end.
+        PERFORM credit_lock(p_user);
+    END LOOP;
+    fresh := r.settled_at IS NULL;
+    IF NOT fresh THEN
+        state := r.state;
+        charged := r.charged;
+        unbilled := r.unbilled;
+        balance := r.balance;
         RETURN;
     END IF;
 
     v_now := clock_timestamp();
+    v_today := (v_now AT TIME ZONE r.zone)::date;
     -- Nobody ever owned it: it was never answered, and costs nothing whatever anybody measured.
-    state := CASE WHEN h.lease_owner IS NULL THEN 'RELEASED' ELSE 'SETTLED' END;
-    IF state = 'SETTLED' AND p_not_charged_reason IS NULL THEN
+    state := CASE WHEN r.lease_owner IS NULL THEN 'RELEASED' ELSE 'SETTLED' END;
+    IF r.lease_owner IS NOT NULL AND p_not_charged_reason IS NULL THEN
         v_rated := credit_cost(
-            p_seconds, h.credits_per_minute, h.connection_fee, h.initial_seconds, h.increment_seconds, h.free_seconds
+            p_seconds, r.credits_per_minute, r.connection_fee, r.initial_seconds, r.increment_seconds, r.free_seconds
         );
     END IF;
-    charged := least(v_rated, h.held);
+    charged := least(v_rated, r.held);
     unbilled := v_rated - charged;
-    v_usage := least(charged, greatest(a.balance, 0));
-
-    a := credit_spend(a, charged - h.held);
-    a.held := a.held - h.held;
-    IF h.state IN ('AUTHORISED', 'ACTIVE', 'FINAL') THEN
-        a.open_calls := a.open_calls - 1;
-    END IF;
+    v_usage := least(charged, greatest(r.balance, 0));
+    balance := r.balance - charged;
+    v_seq := r.seq;
+    v_head := r.head;
     IF v_usage > 0 THEN
-        a := credit_append(a, 'CALL_USAGE', -v_usage, p_call, NULL, NULL, NULL, NULL);
+        v_seq := v_seq + 1;
+        v_head := credit_line_hash(
+            v_head, p_user, v_seq, 'CALL_USAGE', -v_usage, r.balance - v_usage, p_call, NULL, NULL, NULL, NULL, v_now
+        );
+        INSERT INTO credit_transactions (user_id, seq, type, amount, balance_after, call_id, created_at, hash)
+        VALUES (p_user, v_seq, 'CALL_USAGE', -v_usage, r.balance - v_usage, p_call, v_now, v_head);
     END IF;
     IF charged > v_usage THEN
-        a := credit_append(a, 'GRACE_USAGE', v_usage - charged, p_call, NULL, NULL, NULL, NULL);
+        v_seq := v_seq + 1;
+        v_head := credit_line_hash(
+            v_head, p_user, v_seq, 'GRACE_USAGE', v_usage - settle_v1.charged, settle_v1.balance, p_call, NULL, NULL, NULL, NULL, v_now
+        );
+        INSERT INTO credit_transactions (user_id, seq, type, amount, balance_after, call_id, created_at, hash)
+        VALUES (p_user, v_seq, 'GRACE_USAGE', v_usage - settle_v1.charged, settle_v1.balance, p_call, v_now, v_head);
     END IF;
-    UPDATE credit_holds u SET
+    UPDATE credit_holds SET
         state = settle_v1.state, held = 0, charged = settle_v1.charged, unbilled = settle_v1.unbilled, settled_at = v_now,
         settled_seconds = p_seconds, not_charged_reason = p_not_charged_reason
-    WHERE u.user_id = p_user AND u.call_id = p_call;
-    PERFORM credit_store(a);
+    WHERE user_id = p_user AND call_id = p_call;
+    UPDATE credit_accounts SET
+        balance = settle_v1.balance, held = held - r.held, seq = v_seq, head = v_head,
+        open_calls = open_calls - CASE WHEN r.state IN ('AUTHORISED', 'ACTIVE', 'FINAL') THEN 1 ELSE 0 END,
+        -- What running calls hold goes over into a new day: it is charged there.
+        spent_on = v_today,
+        spent_today = greatest(0, CASE WHEN spent_on = v_today THEN spent_today ELSE held END + settle_v1.charged - r.held),
+        clawback_debt = least(clawback_debt, greatest(0, -grace_limit - (settle_v1.balance - (held - r.held))))
+    WHERE user_id = p_user;
     IF unbilled > 0 THEN
-        INSERT INTO alerts (id, kind, user_id, detail) VALUES (
-            gen_random_uuid(), 'call_unbilled', p_user, jsonb_build_object('call_id', p_call, 'credits', unbilled)
-        );
+        PERFORM credit_alert(p_user, 'call_unbilled', jsonb_build_object('call_id', p_call, 'credits', settle_v1.unbilled));
     END IF;
-    fresh := true;
-    balance := a.balance;
+    IF r.low_balance > balance AND r.low_balance <= r.balance THEN
+        PERFORM credit_notice(p_user, 'low_balance', v_seq::text, jsonb_build_object(
+            'balance', settle_v1.balance, 'threshold', r.low_balance
+        ));
+    END IF;
 END
 $$;
 

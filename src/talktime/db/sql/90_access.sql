@@ -8,7 +8,8 @@ DECLARE
 BEGIN
     FOREACH v_table IN ARRAY ARRAY[
         'agents', 'agent_versions', 'calls', 'call_turns', 'credit_accounts', 'credit_holds', 'credit_transactions',
-        'ledger_checkpoints', 'purchases'
+        'ledger_checkpoints', 'purchases', 'notices', 'credit_reversals', 'charge_claims', 'payment_reversals',
+        'refund_requests', 'top_ups', 'invoices', 'billing_details'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', v_table);
         EXECUTE format(
@@ -24,9 +25,23 @@ $$;
 GRANT INSERT, UPDATE ON agents TO talktime, talktime_everyone;
 GRANT INSERT ON agent_versions, call_turns TO talktime, talktime_everyone;
 GRANT UPDATE (carrier_seconds, summary, outcome) ON calls TO talktime, talktime_everyone;
-GRANT INSERT (user_id, id, pack_id, credits, price_minor, currency, gateway, state, paid_at), UPDATE (state, paid_at, updated_at)
-    ON purchases TO talktime, talktime_everyone;
+GRANT INSERT (user_id, id, kind, request_key, pack_id, name, credits, price_minor, currency, gateway, test, save_card,
+    success_url, cancel_url, customer_id, payment_method_id, state, paid_at, failure, checkout_url, expires_at) ON purchases TO talktime, talktime_everyone;
+GRANT UPDATE (state, paid_at, failure, checkout_url, expires_at, updated_at) ON purchases TO talktime_everyone;
+GRANT INSERT, UPDATE ON payment_reversals, refund_requests TO talktime_everyone;
+-- What a customer chooses is theirs to write; which card is charged, and how it went, is not.
+GRANT INSERT (user_id, enabled, threshold, pack_id, credits, price_minor, currency, ceiling_minor, consented_at, declines, not_before, stopped_reason, updated_at),
+    UPDATE (enabled, threshold, pack_id, credits, price_minor, currency, ceiling_minor, consented_at, declines, not_before, stopped_reason, updated_at)
+    ON top_ups TO talktime;
+GRANT INSERT, UPDATE ON top_ups TO talktime_everyone;
+GRANT INSERT, UPDATE ON billing_details TO talktime, talktime_everyone;
+-- Documents are written once. Their numbers are counted in the transaction that issues them.
+GRANT INSERT ON invoices TO talktime_everyone;
+GRANT SELECT, INSERT ON invoice_numbers TO talktime_everyone;
+GRANT SELECT, INSERT, UPDATE ON invoice_series, payment_rounds TO talktime_everyone;
 GRANT INSERT, UPDATE ON ledger_checkpoints TO talktime_everyone;
+GRANT INSERT (user_id, id, kind, subject, detail) ON notices TO talktime, talktime_everyone;
+GRANT UPDATE (not_before, tries, mailed_at, dropped_at, dropped_reason) ON notices TO talktime_everyone;
 
 -- Directory tables: what a user may read is the price list and the packs; the rest is reached through functions, or by
 -- those who say why they must see everyone's.
@@ -39,6 +54,18 @@ GRANT SELECT, INSERT, UPDATE ON users, prices, credit_packs, phone_numbers, purc
     TO talktime_everyone;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO talktime_everyone;
 GRANT SELECT ON call_directory TO talktime_everyone;
+-- What calls cost the operator: a tenant's table that the tenant may not read.
+ALTER TABLE call_costs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everyone ON call_costs TO talktime_everyone USING (true);
+GRANT SELECT, UPDATE (amount_micros, currency, reported, ask_at, asked) ON call_costs TO talktime_everyone;
+GRANT SELECT, INSERT ON cost_rates TO talktime_everyone;
+GRANT SELECT, INSERT, UPDATE ON approvals TO talktime_everyone;
+-- What happens to a customer in a transaction of their own may raise an alert about them; they see none.
+GRANT INSERT (id, kind, user_id, detail) ON alerts TO talktime;
+ALTER TABLE alerts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON alerts FOR INSERT TO talktime
+    WITH CHECK (user_id = nullif(current_setting('talktime.user_id', true), '')::uuid);
+CREATE POLICY everyone ON alerts TO talktime_everyone USING (true);
 
 -- Functions: nobody, then those that are doors.
 DO $$
@@ -55,7 +82,8 @@ BEGIN
     FOR v_function IN
         SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.proname IN (
             'authorise_v1', 'answer_v1', 'heartbeat_v1', 'extend_v1', 'cut_v1', 'settle_v1', 'lose_v1', 'give_up_v1', 'purchase_v1',
-            'adjust_v1', 'set_limits_v1', 'block_v1', 'answer_call_v1', 'finish_v1', 'ring_v1',
+            'adjust_v1', 'set_limits_v1', 'block_v1', 'set_guards_v1', 'set_low_balance_v1', 'correct_v1', 'reverse_v1',
+            'claim_v1', 'rent_v1', 'close_v1', 'correct_call_v1', 'settle_many_v1', 'extend_many_v1', 'post_many_v1', 'answer_call_v1', 'finish_v1', 'ring_v1', 'note_costs_v1',
             'credit_cost', 'credit_affords'
         )
     LOOP
@@ -63,7 +91,8 @@ BEGIN
     END LOOP;
     FOR v_function IN
         SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.proname IN (
-            'find_ring_v1', 'verify_lines_v1', 'verify_accounts_v1', 'verify_holds_v1', 'credit_line_hash', 'credit_field'
+            'waive_v1', 'decide_claim_v1', 'payout_v1', 'find_ring_v1', 'verify_lines_v2', 'verify_new_lines_v2', 'verify_accounts_v2', 'verify_calls_v2', 'verify_new_calls_v2', 'credit_line_hash', 'credit_field',
+            'cost_amount'
         )
     LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO talktime_everyone', v_function);

@@ -1,0 +1,47 @@
+"""What each kind of alert means: what happened, and what to do. The database's functions raise alerts, too, so a kind
+that is missing here is still shown, with its name.
+"""
+
+from collections.abc import Mapping
+
+KINDS: Mapping[str, str] = {
+    "call_unbilled": "A call cost more than was set aside for it, and the rest is our loss. Look at the call's receipt:"
+    " one that was cut off too late is a mistake of ours; otherwise nothing is to be done.",
+    "reversal_short": "A payment was taken back, but fewer credits were left of it than it bought; the rest is our"
+    " loss. Look at what the customer did before the refund or dispute, and suspend the account if it was meant.",
+    "unknown_payment": "The payment company reports money for a purchase that we do not know. Find it on their pages by"
+    " its id: refund it, or credit the customer by an adjustment.",
+    "wrong_amount": "A payment came with another amount than its purchase asked for, so nothing was credited. Compare"
+    " it on the payment company's pages, then refund it or credit what was paid.",
+    "wrong_currency": "A payment came in another currency than its purchase asked for, so nothing was credited. Compare"
+    " it on the payment company's pages, then refund it or credit what was paid.",
+    "test_event_on_live": "The payment company sent a test event to this installation, which runs live; it was left"
+    " alone. Look at which address and secret the test mode is set up with.",
+    "live_event_on_test": "The payment company sent a live event to this installation, which runs in test mode; it was"
+    " left alone. Look at which address and secret the live mode is set up with.",
+    "paid_twice": "A purchase was paid by two payments, and credited once. Refund one of them on the payment company's"
+    " pages.",
+    "dispute_opened": "A customer's bank disputes a payment. Answer it on the payment company's pages before its date;"
+    " calls and receipts of this customer are the evidence.",
+    "dispute_lost": "A dispute was lost: the money is gone, and the credits were taken back as far as there were any."
+    " Decide whether this customer may go on.",
+    "refund_failed": "A refund did not reach the customer: the money is back with us, and so are the credits with them."
+    " Pay the customer another way, or refund again.",
+    "charge_claimed": "A customer says that a call was not a real one. Listen to what is kept of it, then grant the"
+    " claim or refuse it; the customer is told.",
+    "ledger_wrong": "The books do not add up. Run `talktime ledger verify --full`, change nothing by hand, and find out"
+    " who wrote to the database before anything else.",
+    "job_failed": "A job was tried as often as it may be and given up. Look for its error in the log, mend the cause,"
+    " then do it again.",
+    "event_failed": "An event of a provider could not be handled and was given up. Its error stands with it in the"
+    " inbox (`provider_events`): mend the cause, then have it handled again.",
+    "top_up_declined": "A customer's card was declined when it should have topped up their credit. The customer is"
+    " told; nothing is to be done unless many are declined at once.",
+    "notice_failed": "A customer could not be told something by mail. Look at their address, and tell them another way"
+    " if it matters.",
+}
+
+
+def sentence(kind: str) -> str:
+    """What happened and what to do, for any kind."""
+    return KINDS.get(kind, f"Something of the kind {kind!r} happened, which has no description here: look at it.")

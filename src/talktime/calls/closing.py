@@ -1,0 +1,106 @@
+"""Closing an account: nothing starts any more, what runs is ended, and what it cost is settled.
+
+The rule: the books are told first, in one transaction, and the telephone second, outside of it. From then on no call of
+this account begins, is answered, or is extended, whatever happens to us; each step can be run again. Whoever carries a
+call settles it; the meter sees at its next heartbeat that the call was cut off, and behind both stands the sweep.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from talktime import log
+from talktime.accounts.models import User, UserStatus
+from talktime.carriers.contract import Carrier
+from talktime.credits import money
+from talktime.credits.operators import require_operator
+from talktime.db.session import Database
+from talktime.errors import NotFound, ProviderError
+
+WHY = "the operator closes somebody else's account"
+SETTLES_SECONDS_MAX = 30.0
+_HANG_UP_SECONDS = 8.0
+_LOOK_SECONDS = 0.25
+_LOGGER = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What came of closing an account."""
+
+    hung_up: int
+    """Calls that the carrier took the end of."""
+    left: Sequence[uuid.UUID]
+    """Calls that are not settled yet: the sweep does it, within two minutes. Closing again says how they stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    call_id: uuid.UUID
+    carrier: str
+    carrier_call_id: str
+
+
+async def close_account(
+    database: Database,
+    carriers: Mapping[str, Carrier],
+    user: uuid.UUID,
+    actor: uuid.UUID,
+    *,
+    seconds_max: float = SETTLES_SECONDS_MAX,
+) -> Closed:
+    """Close an account for good, ending its calls, and wait at most so long for them to be settled.
+
+    Closing a closed one again ends what is still open. Raises NotFound, NotAnOperator.
+    """
+    async with database.transaction(everyone=WHY) as db:
+        await require_operator(db, actor)
+        await money.close(db, user)
+        done = await db.execute(update(User).where(User.id == user).values(status=UserStatus.CLOSED).returning(User.id))
+        if done.first() is None:
+            raise NotFound("There is no such user.")
+        calls = await _open_calls(db, user)
+    _LOGGER.info("account closed", user_id=str(user), actor_id=str(actor), open_calls=len(calls))
+    ends = await asyncio.gather(*(_hang_up(carriers, call) for call in calls))
+    left = await _wait(database, user, seconds_max if calls else 0)
+    return Closed(sum(ends), [call.call_id for call in left])
+
+
+async def _open_calls(db: AsyncSession, user: uuid.UUID) -> list[_Open]:
+    rows = await db.execute(
+        text(
+            "SELECT h.call_id, c.carrier, c.carrier_call_id FROM credit_holds h"
+            " JOIN calls c ON c.user_id = h.user_id AND c.id = h.call_id"
+            " WHERE h.user_id = :user AND h.settled_at IS NULL ORDER BY h.call_id"
+        ),
+        {"user": user},
+    )
+    return [_Open(*row) for row in rows]
+
+
+async def _hang_up(carriers: Mapping[str, Carrier], call: _Open) -> bool:
+    """End one call at its carrier; False when that did not work, and somebody else has to see to it."""
+    try:
+        async with asyncio.timeout(_HANG_UP_SECONDS):
+            await carriers[call.carrier].hang_up(call.carrier_call_id)
+    except (ProviderError, KeyError, TimeoutError) as error:
+        # Its owner ends it at the next heartbeat, because the hold was cut off.
+        _LOGGER.warning("a call of a closed account was not hung up", call_id=str(call.call_id), error=repr(error))
+        return False
+    return True
+
+
+async def _wait(database: Database, user: uuid.UUID, seconds_max: float) -> list[_Open]:
+    """Wait until every call of the account is settled; gives those that are not after so long."""
+    until = time.monotonic() + seconds_max
+    while True:
+        async with database.transaction(everyone=WHY) as db:
+            left = await _open_calls(db, user)
+        if not left or time.monotonic() >= until:
+            return left
+        await asyncio.sleep(_LOOK_SECONDS)

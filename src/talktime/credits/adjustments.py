@@ -1,0 +1,164 @@
+"""The operator gives or takes credits by hand. Above a limit a second person must say yes before anything is posted.
+
+The rule: what waits for approval is not in the books, and what was approved is there once, under the name of whoever
+asked for it; the approval says who agreed.
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from talktime.credits import money
+from talktime.credits.functions import whole
+from talktime.credits.models import Approval, ApprovalState, CreditTransaction
+from talktime.credits.money import Posting
+from talktime.credits.operators import require_operator
+from talktime.errors import BadInput, Conflict, NotFound, Refused
+
+
+class SecondPersonNeeded(Refused):
+    """Somebody else must decide this: you asked for it yourself."""
+
+
+class AlreadyDecided(Conflict):
+    """Somebody decided this before."""
+
+
+async def request(
+    db: AsyncSession,
+    *,
+    user: uuid.UUID,
+    reference: str,
+    amount: int,
+    reason: str,
+    actor: uuid.UUID,
+    as_debt: bool = False,
+    limit: int,
+) -> Posting | Approval:
+    """Adjust a user's credits: posted at once up to `limit` credits either way, above it an Approval that waits.
+
+    The same reference again gets the same answer, whatever the limit is by then; with other words it is a Conflict.
+    What could not be posted now is refused now. Raises BadInput, NotEnoughCredit, NotAnOperator, NotFound, Conflict.
+    Needs a transaction that is everyone's.
+    """
+    if whole(limit, "limit") < 0:
+        raise BadInput("A limit is 0 credits or more.")
+    if not isinstance(as_debt, bool):
+        raise BadInput("Whether credits may be taken as debt is yes or no.")
+    await require_operator(db, actor)
+    asked = Approval(
+        user_id=user,
+        reference=reference,
+        amount=whole(amount, "amount"),
+        reason=reason,
+        as_debt=as_debt,
+        requested_by=actor,
+    )
+    known = await _known(db, user, reference) if _is_text(reference) else None
+    if known is not None:
+        return _same(known, asked)
+    if abs(amount) <= limit or (_is_text(reference) and await _is_posted(db, user, reference)):
+        return await _post(db, asked)
+    async with db.begin_nested() as trial:
+        # All that could be wrong with it is found by doing it; then it is undone.
+        await _post(db, asked)
+        await trial.rollback()
+    await db.execute(
+        insert(Approval)
+        .values({name: getattr(asked, name) for name in (*_WORDS, "user_id")})
+        .on_conflict_do_nothing(index_elements=[Approval.user_id, Approval.reference])
+    )
+    # Of two at the same moment the second finds the first one's.
+    known = await _known(db, user, reference)
+    assert known is not None, reference
+    return _same(known, asked)
+
+
+async def approve(db: AsyncSession, approval: uuid.UUID, actor: uuid.UUID) -> Posting:
+    """Say yes as the second person: posts it, once. Said again by the same person, the first answer.
+
+    Raises NotAnOperator, SecondPersonNeeded, AlreadyDecided, NotFound; NotEnoughCredit leaves it waiting.
+    """
+    waiting = await _to_decide(db, approval, actor, ApprovalState.APPROVED)
+    posting = await _post(db, waiting)
+    await _decide(db, waiting, ApprovalState.APPROVED, actor)
+    return posting
+
+
+async def refuse(db: AsyncSession, approval: uuid.UUID, actor: uuid.UUID) -> Approval:
+    """Say no as the second person: it is never posted. Its reference stays used. Raises as `approve` does."""
+    waiting = await _to_decide(db, approval, actor, ApprovalState.REFUSED)
+    await _decide(db, waiting, ApprovalState.REFUSED, actor)
+    return waiting
+
+
+async def pending(db: AsyncSession, *, limit: int = 200) -> Sequence[Approval]:
+    """What waits for a second person, oldest first."""
+    waiting = select(Approval).where(Approval.state == ApprovalState.PENDING)
+    return (await db.execute(waiting.order_by(Approval.created_at, Approval.id).limit(limit))).scalars().all()
+
+
+_WORDS = ("reference", "amount", "reason", "as_debt", "requested_by")
+
+
+def _is_text(reference: object) -> bool:
+    """Whether it can be looked for at all; `money.adjust` says what is wrong with one that cannot."""
+    if not isinstance(reference, str):
+        return False
+    return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in reference)
+
+
+async def _known(db: AsyncSession, user: uuid.UUID, reference: str) -> Approval | None:
+    found = select(Approval).where(Approval.user_id == user, Approval.reference == reference)
+    return (await db.execute(found.execution_options(populate_existing=True))).scalar_one_or_none()
+
+
+async def _is_posted(db: AsyncSession, user: uuid.UUID, reference: str) -> bool:
+    line = select(CreditTransaction.seq).where(
+        CreditTransaction.user_id == user, CreditTransaction.reference == reference
+    )
+    return (await db.execute(line)).first() is not None
+
+
+def _same(known: Approval, asked: Approval) -> Approval:
+    if any(getattr(known, name) != getattr(asked, name) for name in _WORDS):
+        raise Conflict(f"The reference {known.reference} was used for another adjustment: choose a new one.")
+    return known
+
+
+async def _post(db: AsyncSession, asked: Approval) -> Posting:
+    return await money.adjust(
+        db,
+        asked.user_id,
+        reference=asked.reference,
+        amount=asked.amount,
+        reason=asked.reason,
+        actor=asked.requested_by,
+        as_debt=asked.as_debt,
+    )
+
+
+async def _to_decide(db: AsyncSession, approval: uuid.UUID, actor: uuid.UUID, wanted: ApprovalState) -> Approval:
+    """The approval, locked, if this person may decide it so, or has done so before."""
+    await require_operator(db, actor)
+    found = select(Approval).where(Approval.id == approval).with_for_update()
+    waiting = (await db.execute(found.execution_options(populate_existing=True))).scalar_one_or_none()
+    if waiting is None:
+        raise NotFound("There is no such request.")
+    if waiting.requested_by == actor:
+        raise SecondPersonNeeded
+    if waiting.state != ApprovalState.PENDING and (waiting.state, waiting.decided_by) != (wanted, actor):
+        raise AlreadyDecided(f"This was {waiting.state.lower()} already.")
+    return waiting
+
+
+async def _decide(db: AsyncSession, waiting: Approval, state: ApprovalState, actor: uuid.UUID) -> None:
+    if waiting.state == ApprovalState.PENDING:
+        waiting.state = state
+        waiting.decided_by = actor
+        waiting.decided_at = datetime.now(UTC)
+        await db.flush()

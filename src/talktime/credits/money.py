@@ -1,0 +1,226 @@
+"""Money that comes in and goes back, and what is set by hand: each verb is one call of one database function
+(`sql/40_money.sql`), which is the only writer.
+
+They run inside the caller's transaction, and work in every state of an account. Asked a second time they give the first
+answer. Amounts are whole credits.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from talktime.credits.functions import NotEnoughCredit, many, one, whole, whole32
+from talktime.credits.models import ClaimState, NotCharged, TransactionType
+from talktime.db.session import Database
+from talktime.errors import BadInput
+
+__all__ = ["NotEnoughCredit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A line of the ledger."""
+
+    fresh: bool
+    seq: int
+    amount: int
+    balance_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """What was taken back of a purchase (negative: given back), and what could not be: the operator's loss."""
+
+    fresh: bool
+    taken: int
+    lost: int
+    balance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a call costs after its duration was corrected; `amount` is the new line's, 0 when there is none."""
+
+    fresh: bool
+    amount: int
+    charged: int
+    unbilled: int
+    balance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """What was given back for a call that is not charged."""
+
+    fresh: bool
+    amount: int
+    balance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Where a customer's word stands that a call was not a real one."""
+
+    fresh: bool
+    state: ClaimState
+    credits: int
+    """What the call had cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far running calls may go, and how many at once."""
+
+    grace_limit: int
+    max_open_calls: int
+    clawback_debt: int
+
+
+async def purchase(db: AsyncSession, user: uuid.UUID, purchase_id: uuid.UUID) -> Posting:
+    """Turn a paid purchase into credits, once."""
+    return Posting(**await one(db, "purchase_v1", user, purchase=purchase_id))
+
+
+async def reverse(
+    db: AsyncSession,
+    user: uuid.UUID,
+    purchase_id: uuid.UUID,
+    *,
+    kind: TransactionType,
+    reference: str,
+    credits: int,
+) -> Reversal:
+    """Take credits of a purchase back (negative: give back what was taken), for a REFUND or a DISPUTE.
+
+    The reference is `refund:<id>`, `refund:<id>:failed`, `dispute:<id>:withdrawn` or `dispute:<id>:reinstated`.
+    """
+    return Reversal(
+        **await one(
+            db,
+            "reverse_v1",
+            user,
+            purchase=purchase_id,
+            kind=kind.value,
+            reference=reference,
+            credits=whole(credits, "reversal"),
+        )
+    )
+
+
+async def correct(db: AsyncSession, user: uuid.UUID, call: uuid.UUID, seconds: int) -> Correction:
+    """The carrier says a settled call lasted so many seconds: post the difference as a line of its own."""
+    return Correction(**await one(db, "correct_v1", user, call=call, seconds=whole32(seconds, "seconds")))
+
+
+async def waive(
+    db: AsyncSession, user: uuid.UUID, call: uuid.UUID, reason: NotCharged | str, actor: uuid.UUID
+) -> Waiver:
+    """The operator does not charge a call. Needs a transaction that is everyone's."""
+    return Waiver(**await one(db, "waive_v1", user, call=call, reason=str(reason), actor=actor))
+
+
+async def claim(db: AsyncSession, user: uuid.UUID, call: uuid.UUID, reason: NotCharged | str) -> Claim:
+    """The customer says a call was not a real one: given back at once when short and rare, else decided by a person."""
+    row = await one(db, "claim_v1", user, call=call, reason=str(reason))
+    return Claim(**{**row, "state": ClaimState(row["state"])})
+
+
+async def decide_claim(
+    db: AsyncSession, user: uuid.UUID, call: uuid.UUID, *, grant: bool, actor: uuid.UUID, note: str | None = None
+) -> ClaimState:
+    """The operator's word on a claim. Needs a transaction that is everyone's."""
+    row = await one(db, "decide_claim_v1", user, call=call, grant=grant, actor=actor, note=note)
+    return ClaimState(row["state"])
+
+
+async def adjust(
+    db: AsyncSession | Database,
+    user: uuid.UUID,
+    *,
+    reference: str,
+    amount: int,
+    reason: str,
+    actor: uuid.UUID,
+    as_debt: bool = False,
+) -> Posting:
+    """Give (or, negative, take) credits by hand; the reference makes it happen once. Raises NotEnoughCredit.
+
+    The operator's verb is `adjustments.request`, which knows when a second person is needed.
+    """
+    _texts(reference, reason)
+    row = await one(
+        db,
+        "adjust_v1",
+        user,
+        reference=reference,
+        amount=whole(amount, "amount"),
+        reason=reason,
+        actor=actor,
+        as_debt=as_debt,
+    )
+    return Posting(**row)
+
+
+async def payout(db: AsyncSession, user: uuid.UUID, reference: str, actor: uuid.UUID) -> Posting:
+    """What is left on a closed account leaves the books. Needs a transaction that is everyone's."""
+    _texts(reference, "-")
+    return Posting(**await one(db, "payout_v1", user, reference=reference, actor=actor))
+
+
+async def rent(db: AsyncSession, user: uuid.UUID, number: uuid.UUID, month: date, credits: int) -> Posting:
+    """Charge a number's rent for a month, once."""
+    return Posting(**await one(db, "rent_v1", user, number=number, month=month, credits=whole(credits, "rent")))
+
+
+async def set_limits(
+    db: AsyncSession, user: uuid.UUID, *, grace_limit: int | None = None, max_open_calls: int | None = None
+) -> Limits:
+    """Set how far running calls may go below zero and how many may run; None leaves one as it is."""
+    row = await one(
+        db,
+        "set_limits_v1",
+        user,
+        grace=None if grace_limit is None else whole(grace_limit, "grace limit"),
+        open_calls=None if max_open_calls is None else whole32(max_open_calls, "number of calls"),
+    )
+    return Limits(**row)
+
+
+async def set_guards(
+    db: AsyncSession, user: uuid.UUID, *, per_day: int | None, per_call: int | None, per_caller: int | None
+) -> None:
+    """Set all three spend guards, in credits; None is none."""
+    await one(
+        db,
+        "set_guards_v1",
+        user,
+        day=None if per_day is None else whole(per_day, "limit per day"),
+        per_call=None if per_call is None else whole(per_call, "limit per call"),
+        per_caller=None if per_caller is None else whole(per_caller, "limit per caller"),
+    )
+
+
+async def set_low_balance(db: AsyncSession, user: uuid.UUID, threshold: int | None) -> None:
+    """Tell the customer, once each time, when the balance falls below so many credits; None never."""
+    await one(db, "set_low_balance_v1", user, threshold=None if threshold is None else whole(threshold, "threshold"))
+
+
+async def block(db: AsyncSession, user: uuid.UUID, reason: str | None) -> None:
+    """Let nothing start or extend on this account, or (None) again."""
+    await one(db, "block_v1", user, reason=reason)
+
+
+async def close(db: AsyncSession, user: uuid.UUID) -> list[uuid.UUID]:
+    """Let nothing start any more and cut off what runs; gives the calls that are to be hung up."""
+    return [row["call_id"] for row in await many(db, "close_v1", user=user)]
+
+
+def _texts(reference: object, reason: object) -> None:
+    if not isinstance(reference, str) or not 1 <= len(reference.strip()) <= 180:
+        raise BadInput("A reference is 1 to 180 characters, and not blank.")
+    if not isinstance(reason, str) or not 1 <= len(reason.strip()) <= 1000:
+        raise BadInput("A reason is 1 to 1000 characters, and not blank.")
+    if "\0" in reference + reason:
+        raise BadInput("A reference or a reason cannot contain a NUL character.")

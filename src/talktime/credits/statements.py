@@ -1,0 +1,167 @@
+"""A month of somebody's ledger: what they had, every line, what they have.
+
+There is no index on the lines' times, and none is needed: times rise with the numbers (both are given under the
+account's lock), so a month's edges are found by halving, in one query. A month is therefore always a stretch of numbers
+without a gap: it sums, and it begins where the month before ended, even if the database's clock was once set back.
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from talktime.credits.models import TransactionType
+from talktime.db.session import Database
+from talktime.errors import BadInput
+
+_PAGE_LINES = 2_000
+"""So many lines of a stream are in memory at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLine:
+    """One line of the ledger, as its owner may see it."""
+
+    seq: int
+    at: datetime
+    type: TransactionType
+    amount: int
+    balance_after: int
+    call_id: uuid.UUID | None
+    purchase_id: uuid.UUID | None
+    reference: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A month; `begin` is in it, `end` is not."""
+
+    month: date
+    zone: str
+    begin: datetime
+    end: datetime
+    is_over: bool
+    """Nothing will be added to it any more."""
+    opening_balance: int
+    lines: Sequence[StatementLine]
+    closing_balance: int
+    totals: Mapping[TransactionType, int]
+    """The sum of the lines of each type that occurs."""
+
+
+async def statement(db: AsyncSession, user: uuid.UUID, month: date, zone: str) -> Statement:
+    """The month that `month` lies in, by the clocks of `zone`. Raises BadInput for a zone that does not exist."""
+    begin, end = month_edges(month, zone)
+    before, through, opening, is_over = await _edges(db, user, begin, end)
+    found = await lines(db, user, before, through)
+    totals: Counter[TransactionType] = Counter()
+    for line in found:
+        totals[line.type] += line.amount
+    closing = found[-1].balance_after if found else opening
+    assert len(found) == through - before, (user, month, before, through, len(found))
+    assert opening + sum(totals.values()) == closing, (user, month, opening, closing)
+    return Statement(month.replace(day=1), zone, begin, end, is_over, opening, found, closing, dict(totals))
+
+
+async def numbers(db: AsyncSession, user: uuid.UUID, month: date, zone: str) -> tuple[int, int]:
+    """A month as a stretch of lines: the number of the last line before it, and that of its own last line."""
+    before, through, _, _ = await _edges(db, user, *month_edges(month, zone))
+    return before, through
+
+
+async def lines(db: AsyncSession, user: uuid.UUID, before: int, through: int) -> list[StatementLine]:
+    """The lines after number `before`, up to number `through`."""
+    found = await db.execute(text(_LINES), {"user": user, "before": before, "through": through})
+    return [_line(row) for row in found]
+
+
+async def stream_lines(
+    database: Database, user: uuid.UUID, month: date | None = None, zone: str = "UTC"
+) -> AsyncIterator[StatementLine]:
+    """The lines of a month, or all there are, one after the other.
+
+    Page by page, each in a transaction of its own: whoever downloads slowly holds none. What was written cannot change,
+    so the pages are as good as a cursor; what is written meanwhile is left out.
+    """
+    async with database.transaction(user=user) as db:
+        if month is None:
+            newest = await db.execute(
+                text("SELECT max(seq) FROM credit_transactions WHERE user_id = :user"), {"user": user}
+            )
+            before, through = 0, newest.scalar() or 0
+        else:
+            before, through, _, _ = await _edges(db, user, *month_edges(month, zone))
+    while before < through:
+        page = min(before + _PAGE_LINES, through)
+        async with database.transaction(user=user) as db:
+            found = await db.execute(text(_LINES), {"user": user, "before": before, "through": page})
+        for row in found:
+            yield _line(row)
+        before = page
+
+
+def month_edges(month: date, zone: str) -> tuple[datetime, datetime]:
+    """When the month begins and when the next one does, in UTC: midnight by the zone's clocks."""
+    try:
+        clock = ZoneInfo(zone)
+        following = date(month.year + month.month // 12, month.month % 12 + 1, 1)
+        begin, end = (
+            datetime(first.year, first.month, 1, tzinfo=clock).astimezone(UTC) for first in (month, following)
+        )
+    except (ZoneInfoNotFoundError, ValueError, OverflowError) as error:
+        raise BadInput(f"There is no month {month} in the time zone {zone!r}.") from error
+    return begin, end
+
+
+# How many lines came before a moment. Bit by bit from the highest, so that the way there is the same however many lines
+# came since: an edge once found never moves.
+_BEFORE = """
+    SELECT place FROM (
+        WITH RECURSIVE probe AS (
+            SELECT 40 AS bit, 0::bigint AS place
+            UNION ALL
+            SELECT p.bit - 1, p.place + CASE WHEN EXISTS (
+                SELECT FROM credit_transactions t
+                WHERE t.user_id = :user AND t.seq = p.place + (1::bigint << p.bit) AND t.created_at < :{edge}
+            ) THEN 1::bigint << p.bit ELSE 0 END
+            FROM probe p WHERE p.bit >= 0
+        ) SELECT place FROM probe WHERE bit = -1
+    ) found
+"""
+_EDGES = f"""
+    SELECT e.before, e.through, coalesce(t.balance_after, 0) AS opening, clock_timestamp() >= :end AS is_over
+    FROM (SELECT ({_BEFORE.format(edge="begin")}) AS before, ({_BEFORE.format(edge="end")}) AS through) e
+    LEFT JOIN credit_transactions t ON t.user_id = :user AND t.seq = e.before
+"""  # noqa: S608  our own words only
+_LINES = """
+    SELECT seq, created_at, type, amount, balance_after, call_id, purchase_id, reference, reason
+    FROM credit_transactions WHERE user_id = :user AND seq > :before AND seq <= :through ORDER BY seq
+"""
+
+
+async def _edges(db: AsyncSession, user: uuid.UUID, begin: datetime, end: datetime) -> tuple[int, int, int, bool]:
+    """How many lines came before the month and before its end, the balance it began with, whether it is over."""
+    row = (await db.execute(text(_EDGES), {"user": user, "begin": begin, "end": end})).one()
+    # Only a clock that was set back across the edge could turn them round.
+    return row.before, max(row.before, row.through), row.opening, row.is_over
+
+
+def _line(row: Row[Any]) -> StatementLine:
+    return StatementLine(
+        seq=row.seq,
+        at=row.created_at,
+        type=TransactionType(row.type),
+        amount=row.amount,
+        balance_after=row.balance_after,
+        call_id=row.call_id,
+        purchase_id=row.purchase_id,
+        reference=row.reference,
+        reason=row.reason,
+    )

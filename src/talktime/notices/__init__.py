@@ -1,0 +1,1 @@
+"""What a customer is told by mail: written in the transaction of the fact, sent afterwards, once."""

@@ -1,0 +1,174 @@
+"""What the operator looks at: everybody's purchases, and events of payment companies that led to nothing."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from talktime.accounts.models import User
+from talktime.errors import BadInput
+from talktime.inbox import ProviderEvent
+from talktime.payments.models import PaymentReversal, Purchase, PurchaseDirectory, PurchaseState
+from talktime.payments.till import LISTED, TOLD
+
+UNMATCHED = (
+    "unknown payment",
+    "contradictory",
+    "paid twice",
+    "wrong amount",
+    "wrong currency",
+    "test event on a live endpoint",
+    "live event on a test endpoint",
+    "names no payment",
+    "another purchase's",
+)
+"""Verdicts on events that a person has to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """One purchase, with its buyer."""
+
+    id: uuid.UUID
+    user_id: uuid.UUID
+    email: str
+    kind: str
+    state: str
+    failure: str | None
+    name: str
+    credits: int
+    amount_minor: int
+    currency: str
+    gateway: str
+    test: bool
+    reversed_credits: int
+    payment_id: str | None
+    created_at: datetime
+    paid_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reversed:
+    """One refund or dispute, with the buyer."""
+
+    id: str
+    user_id: uuid.UUID
+    email: str
+    purchase_id: uuid.UUID
+    kind: str
+    state: str
+    amount_minor: int
+    currency: str
+    reason: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """An event that led to nothing, or was not handled yet."""
+
+    id: uuid.UUID
+    provider: str
+    event_id: str
+    outcome: str
+    """Its verdict, or the error that keeps it from being handled."""
+    gave_up: bool
+    received_at: datetime
+
+
+async def newest(
+    db: AsyncSession, *, user: uuid.UUID | None = None, state: str | None = None, limit: int = 100
+) -> Sequence[Bought]:
+    """Purchases, newest first. Needs a transaction that is everyone's. Raises BadInput for a state there is not."""
+    chosen = (
+        select(Purchase, User.email, PurchaseDirectory.payment_id)
+        .join(User, User.id == Purchase.user_id)
+        .outerjoin(
+            PurchaseDirectory,
+            (PurchaseDirectory.user_id == Purchase.user_id) & (PurchaseDirectory.purchase_id == Purchase.id),
+        )
+        .order_by(Purchase.created_at.desc(), Purchase.id.desc())
+        .limit(limit)
+    )
+    if user is not None:
+        chosen = chosen.where(Purchase.user_id == user)
+    if state is not None:
+        if state.upper() not in PurchaseState.__members__:
+            raise BadInput(f"A purchase is {', '.join(PurchaseState)}; {state[:20]!r} is none of them.")
+        chosen = chosen.where(Purchase.state == PurchaseState(state.upper()))
+    return [
+        Bought(
+            id=purchase.id,
+            user_id=purchase.user_id,
+            email=email,
+            kind=purchase.kind.value,
+            state=purchase.state.value,
+            failure=purchase.failure,
+            name=purchase.name,
+            credits=purchase.credits,
+            amount_minor=purchase.price_minor,
+            currency=purchase.currency,
+            gateway=purchase.gateway,
+            test=purchase.test,
+            reversed_credits=purchase.reversed_credits,
+            payment_id=payment_id,
+            created_at=purchase.created_at,
+            paid_at=purchase.paid_at,
+        )
+        for purchase, email, payment_id in await db.execute(chosen)
+    ]
+
+
+async def disputes(db: AsyncSession, *, limit: int = 100) -> Sequence[Reversed]:
+    """Money that went back, or that somebody wants back, newest first. Needs a transaction that is everyone's."""
+    rows = await db.execute(
+        select(PaymentReversal, User.email)
+        .join(User, User.id == PaymentReversal.user_id)
+        .order_by(PaymentReversal.created_at.desc(), PaymentReversal.id)
+        .limit(limit)
+    )
+    return [
+        Reversed(
+            id=each.id,
+            user_id=each.user_id,
+            email=email,
+            purchase_id=each.purchase_id,
+            kind=each.kind.value,
+            state=each.state.value,
+            amount_minor=each.amount_minor,
+            currency=each.currency,
+            reason=each.reason,
+            created_at=each.created_at,
+        )
+        for each, email in rows
+    ]
+
+
+async def unmatched(db: AsyncSession, *, limit: int = 100) -> Sequence[Unmatched]:
+    """Events that led to nothing although they should have, newest first, those that still wait among them."""
+    rows = await db.scalars(
+        select(ProviderEvent)
+        .where(
+            ProviderEvent.kind.in_((TOLD, LISTED)),
+            or_(
+                ProviderEvent.verdict.in_(UNMATCHED),
+                ProviderEvent.handled_at.is_(None) & ProviderEvent.error.is_not(None),
+            ),
+        )
+        .order_by(ProviderEvent.received_at.desc())
+        .limit(limit)
+    )
+    return [
+        Unmatched(
+            id=event.id,
+            provider=event.provider,
+            event_id=event.event_id,
+            outcome=event.verdict or event.error or "",
+            gave_up=event.gave_up_at is not None,
+            received_at=event.received_at,
+        )
+        for event in rows
+    ]

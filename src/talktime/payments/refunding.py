@@ -1,0 +1,162 @@
+"""The operator gives money back.
+
+The rule: what is asked of the payment company is written down before, under the operator's key, so that it is asked
+once and never for more than is left; what it says goes the way of its events, which say it again.
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from talktime.accounts.models import Role, User, UserStatus
+from talktime.credits.functions import whole
+from talktime.db.session import Database
+from talktime.errors import BadInput, Conflict, NotFound, ProviderError, Refused
+from talktime.gateways import contract
+from talktime.gateways.contract import Gateway, Notice, NoticeKind
+from talktime.payments import matching, refunds
+from talktime.payments.checkout import KEY_AGE_MAX
+from talktime.payments.invoices import Billing
+from talktime.payments.models import PaymentReversal, Purchase, PurchaseState, RefundRequest, RefundRequestState
+
+WHY = "the operator gives a customer's money back"
+
+
+class NothingToRefund(Conflict):
+    """So much was not paid, or went back already."""
+
+
+async def refund(
+    database: Database,
+    billing: Billing,
+    gateway: Gateway,
+    *,
+    user: uuid.UUID,
+    purchase: uuid.UUID,
+    amount_minor: int | None,
+    key: str,
+    actor: uuid.UUID,
+) -> RefundRequest:
+    """Give back so much of a purchase, or with None all that is left. The same key again is the same refund.
+
+    Raises NotFound, Refused, NothingToRefund, Conflict, BadInput, ProviderError.
+    """
+    if not 1 <= len(key) <= 100 or not key.isprintable():
+        raise BadInput("The key of a refund is 1 to 100 characters.")
+    async with database.transaction(everyone=WHY) as db:
+        request, payment_id, currency = await _ask(db, gateway, user, purchase, amount_minor, key=key, actor=actor)
+    if request.state is RefundRequestState.DONE:
+        return request
+    try:
+        made = await gateway.refund(
+            payment_id,
+            amount_minor=request.amount_minor,
+            currency=currency,
+            idempotency_key=f"refund:{purchase}:{key}",
+        )
+    except (BadInput, ProviderError) as error:
+        if isinstance(error, BadInput) or error.permanent:
+            async with database.transaction(everyone=WHY) as db:
+                await _end(db, request, RefundRequestState.REFUSED, None)
+        raise
+    async with database.transaction(everyone=WHY) as db:
+        # First the books, then the wish: the order in which everybody locks.
+        await refunds.note(db, billing, gateway.name, _notice(gateway, purchase, user, made))
+        return await _end(db, request, RefundRequestState.DONE, made.id)
+
+
+async def reversals(db: AsyncSession, user: uuid.UUID, purchase: uuid.UUID) -> Sequence[PaymentReversal]:
+    """The refunds and disputes of one purchase, oldest first."""
+    chosen = select(PaymentReversal).where(PaymentReversal.user_id == user, PaymentReversal.purchase_id == purchase)
+    return (await db.scalars(chosen.order_by(PaymentReversal.created_at, PaymentReversal.id))).all()
+
+
+async def _ask(
+    db: AsyncSession,
+    gateway: Gateway,
+    user: uuid.UUID,
+    purchase_id: uuid.UUID,
+    amount_minor: int | None,
+    *,
+    key: str,
+    actor: uuid.UUID,
+) -> tuple[RefundRequest, str, str]:
+    """The wish as it is written down, the payment it is about, and the currency."""
+    operator = await db.get(User, actor)
+    if operator is None or operator.role is not Role.ADMIN or operator.status is not UserStatus.ACTIVE:
+        raise Refused("Only an operator may give money back.")
+    purchase = await matching.locked(db, user, purchase_id)
+    if purchase is None:
+        raise NotFound("There is no such purchase.")
+    if purchase.gateway != gateway.name or purchase.test == gateway.live:
+        raise Conflict(f"This purchase was made with {purchase.gateway}{' in test mode' if purchase.test else ''}.")
+    payment_id = (await matching.known(db, purchase)).payment_id
+    if purchase.state is not PurchaseState.PAID or payment_id is None:
+        raise NothingToRefund("This purchase was not paid, so there is nothing to give back.")
+    request = await db.get(RefundRequest, (user, key))
+    if request is None:
+        left = purchase.price_minor - await _gone(db, purchase)
+        amount = left if amount_minor is None else amount_minor
+        if amount_minor is not None and whole(amount_minor, "amount") <= 0:
+            raise BadInput("A refund is a whole number of minor units above zero.")
+        if amount > left or left <= 0:
+            raise NothingToRefund(f"Only {left} minor units of this purchase are left to be given back.")
+        request = RefundRequest(
+            user_id=user, request_key=key, purchase_id=purchase_id, amount_minor=amount, actor_id=actor
+        )
+        db.add(request)
+        await db.flush()
+    elif request.purchase_id != purchase_id or (amount_minor is not None and request.amount_minor != amount_minor):
+        raise Conflict("This key was used for another refund: take a new one.")
+    elif request.state is RefundRequestState.REFUSED:
+        raise Conflict("The payment company refused this refund: look there, then use a new key.")
+    elif request.state is RefundRequestState.ASKED and request.created_at < datetime.now(UTC) - KEY_AGE_MAX:
+        raise Conflict(
+            "This refund was asked for more than a day ago, and nobody knows what became of it: look at the payment"
+            " company's pages, then use a new key."
+        )
+    return request, payment_id, purchase.currency
+
+
+async def _gone(db: AsyncSession, purchase: Purchase) -> int:
+    """Minor units that went back, or are asked for and not heard of."""
+    gone = [refunds.money_out(each) for each in await reversals(db, purchase.user_id, purchase.id)]
+    asked = await db.scalars(
+        select(RefundRequest.amount_minor).where(
+            RefundRequest.user_id == purchase.user_id,
+            RefundRequest.purchase_id == purchase.id,
+            RefundRequest.state == RefundRequestState.ASKED,
+        )
+    )
+    return sum(gone) + sum(asked)
+
+
+async def _end(
+    db: AsyncSession, request: RefundRequest, state: RefundRequestState, refund_id: str | None
+) -> RefundRequest:
+    found = await db.get(RefundRequest, (request.user_id, request.request_key))
+    assert found is not None, request.request_key
+    found.state = state
+    found.refund_id = refund_id
+    return found
+
+
+def _notice(gateway: Gateway, purchase: uuid.UUID, user: uuid.UUID, made: contract.Refund) -> Notice:
+    """What the company answered, in the words in which it will say it again."""
+    return Notice(
+        event_id=f"answer:{made.id}",
+        kind=NoticeKind.REFUND,
+        type="answer.refund",
+        live=gateway.live,
+        created_at=datetime.now(UTC),
+        payment_id=made.payment_id,
+        purchase_id=purchase,
+        user_id=user,
+        amount_minor=made.amount_minor,
+        currency=made.currency,
+        refund_id=made.id,
+        refund_status=made.status,
+    )

@@ -1,0 +1,147 @@
+"""A customer's saved card, and what they allow to be charged to it while they are away.
+
+The rule: only the customer switches it on, for one pack at the price they saw and with a ceiling for the month; and
+which card is charged comes from the payment company, never from a form.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from talktime.credits.functions import whole
+from talktime.credits.models import CreditPack
+from talktime.db.session import Database
+from talktime.errors import BadInput, Conflict, NotFound
+from talktime.gateways.contract import Gateway
+from talktime.payments.checkout import NotForSale
+from talktime.payments.models import Purchase, PurchaseState, TopUp
+
+WHY = "which card is charged is written down from the payment company's word, not the customer's"
+_MOST = 10**12
+
+
+class NoSavedCard(Conflict):
+    """There is no saved card yet: buy a pack once, and let the card be kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a customer chose."""
+
+    threshold: int
+    """Free credits; below it the card is charged."""
+    pack: uuid.UUID
+    ceiling_minor: int
+    """The most in a month of their zone, in the pack's currency."""
+    price_minor: int
+    """The price that they saw."""
+
+
+async def of(db: AsyncSession, user: uuid.UUID) -> TopUp | None:
+    """The card and the choice, if there ever was one."""
+    row: TopUp | None = await db.scalar(
+        select(TopUp).where(TopUp.user_id == user).execution_options(populate_existing=True)
+    )
+    return row
+
+
+async def choose(db: AsyncSession, user: uuid.UUID, choice: Choice, now: datetime) -> None:
+    """Switch it on, or change it; `now` is when the customer agreed. Raises NoSavedCard, NotForSale, BadInput.
+
+    Declines of before are forgotten: whoever switches it on again has seen to the card.
+    """
+    if not 1 <= whole(choice.threshold, "threshold") <= _MOST:
+        raise BadInput("The threshold is one credit at least.")
+    if not 1 <= whole(choice.ceiling_minor, "ceiling") <= _MOST:
+        raise BadInput("The ceiling for a month is above zero.")
+    pack = await db.get(CreditPack, choice.pack)
+    if pack is None or not pack.active:
+        raise NotForSale
+    if pack.price_minor != choice.price_minor:
+        raise Conflict("The price of this pack has changed: look at it again.")
+    if choice.ceiling_minor < pack.price_minor:
+        raise BadInput("The ceiling for a month is less than the pack costs, so nothing could ever be bought.")
+    changed = await db.execute(
+        update(TopUp)
+        .where(TopUp.user_id == user, TopUp.payment_method_id.is_not(None))
+        .values(
+            enabled=True,
+            threshold=choice.threshold,
+            pack_id=pack.id,
+            credits=pack.credits,
+            price_minor=pack.price_minor,
+            currency=pack.currency,
+            ceiling_minor=choice.ceiling_minor,
+            consented_at=now,
+            declines=0,
+            not_before=None,
+            stopped_reason=None,
+        )
+        .returning(TopUp.user_id)
+        .execution_options(synchronize_session=False)
+    )
+    if changed.first() is None:
+        raise NoSavedCard
+
+
+async def off(db: AsyncSession, user: uuid.UUID) -> None:
+    """Charge nothing any more; a charge that is under way ends as it ends."""
+    await db.execute(
+        update(TopUp).where(TopUp.user_id == user).values(enabled=False).execution_options(synchronize_session=False)
+    )
+
+
+async def save(database: Database, gateway: Gateway, user: uuid.UUID, purchase: uuid.UUID, payment_id: str) -> bool:
+    """Keep the card that a purchase was paid with, if the company kept it; False when it did not.
+
+    A job, which may run again. The card of before is replaced, and forgotten by the company.
+    """
+    card = await gateway.saved_card(payment_id)
+    if card is None:
+        return False
+    async with database.transaction(everyone=WHY) as db:
+        bought = await db.get(Purchase, (user, purchase))
+        if bought is None or bought.state is not PurchaseState.PAID or bought.gateway != gateway.name:
+            raise NotFound("There is no such purchase that was paid.")
+        values = {
+            "gateway": gateway.name,
+            "customer_id": card.customer_id,
+            "payment_method_id": card.payment_method_id,
+            "brand": card.brand[:40],
+            "last4": card.last4[:4],
+            "expires_month": card.expires_month,
+            "expires_year": card.expires_year,
+        }
+        before = await db.scalar(select(TopUp).where(TopUp.user_id == user).with_for_update())
+        replaced = None
+        if before is not None and before.payment_method_id != card.payment_method_id:
+            replaced = before.payment_method_id if before.gateway == gateway.name else None
+            values |= {"declines": 0, "not_before": None}
+        row = insert(TopUp).values(user_id=user, **values)
+        await db.execute(row.on_conflict_do_update(index_elements=[TopUp.user_id], set_=values))
+    if replaced is not None:
+        await gateway.forget_card(replaced)
+    return True
+
+
+async def forget(database: Database, gateway: Gateway, user: uuid.UUID) -> None:
+    """Charge the card no more, and let the company forget it. Raises ProviderError; then it may be asked again."""
+    async with database.transaction(everyone=WHY) as db:
+        found = await db.scalar(select(TopUp).where(TopUp.user_id == user).with_for_update())
+        if found is None or found.payment_method_id is None or found.gateway != gateway.name:
+            return
+        found.enabled = False
+        method = found.payment_method_id
+    await gateway.forget_card(method)
+    async with database.transaction(everyone=WHY) as db:
+        await db.execute(
+            update(TopUp)
+            # Another card may have been saved in the meantime: that one stays.
+            .where(TopUp.user_id == user, TopUp.payment_method_id == method)
+            .values(enabled=False, payment_method_id=None, brand="", last4="", expires_month=None, expires_year=None)
+            .execution_options(synchronize_session=False)
+        )

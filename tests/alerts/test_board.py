@@ -1,0 +1,186 @@
+"""Alerts: raised with the fact, listed until somebody acknowledges them by name."""
+
+import asyncio
+import re
+import uuid
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+import talktime
+from talktime.accounts.models import User
+from talktime.alerts import acknowledge, open_alerts, raise_alert
+from talktime.alerts.board import AlreadyAcknowledged, NotAnOperator, Shown, counts, ledger_violations, newest_alerts
+from talktime.alerts.kinds import KINDS
+from talktime.db.session import Database
+from talktime.errors import BadInput, NotFound
+from tests.people import WHY, Person, new_person
+
+
+async def about(database: Database, person: Person) -> list[Shown]:
+    async with database.transaction(everyone=WHY) as db:
+        return [alert for alert in await open_alerts(db, limit=10_000) if alert.user_id == person.id]
+
+
+async def raised(database: Database, person: Person, kind: str = "dispute_opened") -> uuid.UUID:
+    async with database.transaction(everyone=WHY) as db:
+        await raise_alert(db, kind, person.id, {"purchase_id": str(uuid.uuid4())})
+    return (await about(database, person))[-1].id
+
+
+async def test_an_alert_says_what_happened_and_what_to_do(database: Database, alice: Person) -> None:
+    await raised(database, alice)
+    [alert] = await about(database, alice)
+    assert (alert.kind, alert.sentence) == ("dispute_opened", KINDS["dispute_opened"])
+    assert (alert.acknowledged_at, alert.acknowledged_by) == (None, None)
+
+
+async def test_what_is_rolled_back_raised_nothing(database: Database, alice: Person) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with database.transaction(everyone=WHY) as db:
+            await raise_alert(db, "refund_failed", alice.id, {})
+            raise ZeroDivisionError
+    assert await about(database, alice) == []
+
+
+async def test_a_kind_that_only_the_database_knows_is_shown_all_the_same(database: Database, alice: Person) -> None:
+    async with database.transaction(everyone=WHY) as db:
+        await db.execute(
+            text("INSERT INTO alerts (id, kind, user_id, detail) VALUES (gen_random_uuid(), 'brand_new', :user, '{}')"),
+            {"user": alice.id},
+        )
+    [alert] = await about(database, alice)
+    assert "brand_new" in alert.sentence
+
+
+async def test_a_customers_own_transaction_may_raise_one_about_them_and_see_none(
+    database: Database, alice: Person, bob: Person
+) -> None:
+    async with database.transaction(user=alice.id) as db:
+        await raise_alert(db, "charge_claimed", alice.id, {"call_id": str(uuid.uuid4())})
+    assert len(await about(database, alice)) == 1
+    for user in (bob.id, None):
+        with pytest.raises(DBAPIError):
+            async with database.transaction(user=alice.id) as db:
+                await raise_alert(db, "charge_claimed", user, {})
+    with pytest.raises(DBAPIError):
+        async with database.transaction(user=alice.id) as db:
+            await open_alerts(db)
+    assert await about(database, bob) == []
+
+
+async def test_once_adds_nothing_while_the_same_is_open(database: Database, alice: Person, ada: Person) -> None:
+    async def find() -> None:
+        async with database.transaction(everyone=WHY) as db:
+            await raise_alert(db, "ledger_wrong", alice.id, {"violations": 2}, once=True)
+
+    await asyncio.gather(*(find() for _ in range(5)))
+    [alert] = await about(database, alice)
+    async with database.transaction(everyone=WHY) as db:
+        await raise_alert(db, "ledger_wrong", alice.id, {"violations": 3}, once=True)
+    assert len(await about(database, alice)) == 2
+    async with database.transaction(everyone=WHY) as db:
+        await acknowledge(db, alert.id, ada.id)
+    await find()
+    assert sorted(str(alert.detail) for alert in await about(database, alice)) == [
+        "{'violations': 2}",
+        "{'violations': 3}",
+    ]
+
+
+async def test_an_operator_acknowledges_by_name_and_it_is_gone_from_the_list(
+    database: Database, alice: Person, ada: Person
+) -> None:
+    alert = await raised(database, alice)
+    async with database.transaction(everyone=WHY) as db:
+        done = await acknowledge(db, alert, ada.id, "called the bank")
+    assert (done.acknowledged_by, done.note) == ("Ada", "called the bank")
+    assert await about(database, alice) == []
+    async with database.transaction(everyone=WHY) as db:
+        assert alert in [shown.id for shown in await newest_alerts(db, limit=10_000)]
+
+
+async def test_acknowledging_twice_changes_nothing_and_the_first_of_two_counts(
+    database: Database, alice: Person, ada: Person
+) -> None:
+    grace = await new_person(database, "Grace", credits=0, admin=True)
+    alert = await raised(database, alice)
+    async with database.transaction(everyone=WHY) as db:
+        first = await acknowledge(db, alert, ada.id, "mine")
+    async with database.transaction(everyone=WHY) as db:
+        assert await acknowledge(db, alert, ada.id, "again") == first
+    with pytest.raises(AlreadyAcknowledged, match="Ada"):
+        async with database.transaction(everyone=WHY) as db:
+            await acknowledge(db, alert, grace.id)
+
+
+async def test_two_operators_at_once_are_one_and_a_refusal(database: Database, alice: Person, ada: Person) -> None:
+    grace = await new_person(database, "Grace", credits=0, admin=True)
+    alert = await raised(database, alice)
+
+    async def try_it(who: Person) -> str | None:
+        async with database.transaction(everyone=WHY) as db:
+            return (await acknowledge(db, alert, who.id)).acknowledged_by
+
+    outcomes = await asyncio.gather(try_it(ada), try_it(grace), return_exceptions=True)
+    assert sum(isinstance(outcome, AlreadyAcknowledged) for outcome in outcomes) == 1
+    assert sum(outcome in ("Ada", "Grace") for outcome in outcomes) == 1
+
+
+async def test_only_an_active_operator_may_acknowledge(database: Database, alice: Person, ada: Person) -> None:
+    alert = await raised(database, alice)
+    async with database.transaction(everyone=WHY) as db:
+        user = await db.get_one(User, ada.id)
+        await db.execute(text("UPDATE users SET status = 'SUSPENDED' WHERE id = :id"), {"id": user.id})
+    for who in (alice.id, ada.id, uuid.uuid4()):
+        with pytest.raises(NotAnOperator):
+            async with database.transaction(everyone=WHY) as db:
+                await acknowledge(db, alert, who)
+    assert len(await about(database, alice)) == 1
+
+
+async def test_what_is_not_there_cannot_be_acknowledged_and_a_note_is_short(database: Database, ada: Person) -> None:
+    async with database.transaction(everyone=WHY) as db:
+        with pytest.raises(NotFound):
+            await acknowledge(db, uuid.uuid4(), ada.id)
+        with pytest.raises(BadInput):
+            await acknowledge(db, uuid.uuid4(), ada.id, "x" * 1001)
+
+
+async def test_alerts_are_counted_by_kind(empty_database: Database) -> None:
+    ada = await new_person(empty_database, "Ada", credits=0, admin=True)
+    first = await raised(empty_database, ada, "refund_failed")
+    await raised(empty_database, ada, "refund_failed")
+    async with empty_database.transaction(everyone=WHY) as db:
+        await acknowledge(db, first, ada.id)
+        [count] = await counts(db)
+    assert (count.kind, count.open, count.ever, count.unmailed) == ("refund_failed", 1, 2, 1)
+
+
+async def test_violations_are_summed_and_a_vague_alert_counts_one(empty_database: Database) -> None:
+    async with empty_database.transaction(everyone=WHY) as db:
+        assert await ledger_violations(db) == 0
+        await raise_alert(db, "ledger_wrong", None, {"violations": 3})
+        await raise_alert(db, "ledger_wrong", None, {"violations": "many"})
+        await raise_alert(db, "ledger_wrong", None, {})
+        assert await ledger_violations(db) == 5
+
+
+def test_every_kind_that_the_code_raises_is_described() -> None:
+    root = Path(str(files(talktime)))
+    python = r"raise_alert\(\s*\w+,\s*\"(\w+)\""
+    sql = r"credit_alert\([^,]+,\s*'(\w+)'|INSERT INTO alerts[^;]*?gen_random_uuid\(\), '(\w+)'"
+    raised_kinds = {
+        kind
+        for pattern, ending in ((python, "*.py"), (sql, "*.sql"))
+        for path in root.rglob(ending)
+        if "migrations" not in path.parts
+        for found in re.findall(pattern, path.read_text(encoding="utf-8"))
+        for kind in ([found] if isinstance(found, str) else found)
+        if kind
+    }
+    assert {"call_unbilled", "notice_failed"} <= raised_kinds
+    assert raised_kinds <= KINDS.keys()

@@ -1,0 +1,177 @@
+"""What we never heard of is found by asking, and what we know and they do not is seen."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select, text
+
+from talktime.errors import BadInput, ProviderError
+from talktime.gateways.contract import NoticeKind, RefundStatus
+from talktime.payments import invoices, reconcile, rounds
+from talktime.payments.models import Purchase, PurchaseState
+from talktime.payments.reconcile import Reconciliation
+from talktime.simulate.gateway_deeds import (
+    ChangeRefund,
+    Expire,
+    Faults,
+    MakeRefund,
+    Means,
+    MoveDispute,
+    OpenDispute,
+)
+from tests.payments.counter import WHY, Counter, notice, open_purchase
+from tests.people import Person
+
+K, S = NoticeKind, PurchaseState
+
+
+async def run(counter: Counter, *, fix: bool = True) -> Reconciliation:
+    now = datetime.now(UTC)
+    return await reconcile.reconcile(
+        counter.database, counter.till, counter.gateway, now - timedelta(hours=6), now + timedelta(seconds=5), fix=fix
+    )
+
+
+def about(found: Reconciliation, name: str) -> list[tuple[str, bool]]:
+    return [
+        (each.what, each.mended)
+        for each in found.differences
+        if name in (each.payment_id, each.checkout_id, each.purchase_id, each.reversal_id)
+    ]
+
+
+async def test_a_payment_whose_event_was_lost_is_found_and_credited_once(counter: Counter, alice: Person) -> None:
+    purchase = await counter.begin(alice, await counter.pack())
+    await counter.control.go_wrong(Faults(lost=True))
+    payment = await counter.pay(purchase)
+    await counter.told()
+    assert await counter.state(purchase) is S.OPEN
+    assert about(await run(counter, fix=False), payment) == [("not granted", False)]
+    assert await counter.state(purchase) is S.OPEN
+    assert about(await run(counter), payment) == [("not granted", True)]
+    assert about(await run(counter), payment) == []
+    assert await counter.bought_lines(alice) == [("PURCHASE", 1000)]
+
+
+async def test_everything_that_happened_while_nobody_listened_is_caught_up_with(
+    counter: Counter, alice: Person
+) -> None:
+    await counter.control.go_wrong(Faults(lost=True))
+    pack = await counter.pack()
+    refunded, disputed, failed, expired = [await counter.begin(alice, pack) for _ in range(4)]
+    one, two = await counter.pay(refunded), await counter.pay(disputed)
+    part = await counter.control.do(MakeRefund(payment=one, amount=500))
+    back = await counter.control.do(MakeRefund(payment=one, amount=700))
+    await counter.control.do(ChangeRefund(refund=back["id"], status="failed"))
+    case = await counter.control.do(OpenDispute(payment=two))
+    await counter.control.do(MoveDispute(dispute=case["id"], to="lost"))
+    await counter.pay(failed, Means.DEBIT)
+    await counter.control.do(Expire(checkout=await counter.checkout_id(expired)))
+    found = await run(counter)
+    assert about(found, part["id"]) == [("unknown refund", True)]
+    assert all(mended for _, mended in about(found, case["id"]))
+    assert (await counter.now(refunded)).reversed_credits == 250
+    assert (await counter.now(disputed)).reversed_credits == 1000
+    assert await counter.state(failed) is S.PENDING
+    assert sum(amount for _, amount in await counter.bought_lines(alice)) == 750
+    for name in (part["id"], case["id"], one, two):
+        assert about(await run(counter), name) == []
+
+
+async def test_a_checkout_that_expired_unheard_is_asked_for(counter: Counter, alice: Person) -> None:
+    purchase = await counter.begin(alice, await counter.pack())
+    await counter.control.go_wrong(Faults(lost=True))
+    await counter.control.do(Expire(checkout=await counter.checkout_id(purchase)))
+    await _age(counter, purchase, hours=25)
+    await run(counter)
+    assert await counter.state(purchase) is S.EXPIRED
+
+
+async def test_what_never_got_a_checkout_ends_after_two_days(counter: Counter, alice: Person) -> None:
+    purchase = await open_purchase(counter.database, alice, counter.gateway)
+    await _age(counter, purchase, hours=49)
+    await run(counter)
+    assert await counter.state(purchase) is S.EXPIRED
+    await counter.hear(notice(purchase))
+    assert await counter.state(purchase) is S.PAID
+
+
+async def test_money_of_nobody_is_listed_and_stays_listed(counter: Counter, alice: Person) -> None:
+    purchase = await counter.begin(alice, await counter.pack())
+    payment = await counter.pay(purchase)
+    assert await counter.control.settled()
+    async with counter.database.transaction(everyone=WHY) as db:
+        # As if it had been begun on another installation.
+        await db.execute(text("RESET ROLE"))
+        await db.execute(text("SET LOCAL ROLE talktime_owner"))
+        await db.execute(text("DELETE FROM purchase_directory WHERE purchase_id = :id"), {"id": purchase.id})
+        await db.execute(text("DELETE FROM purchases WHERE id = :id"), {"id": purchase.id})
+    for _ in range(2):
+        assert about(await run(counter), payment) == [("unknown payment", False)]
+    assert await counter.alerts(payment_id=payment) == ["unknown_payment"]
+
+
+async def test_what_is_paid_here_and_unknown_there_is_seen(counter: Counter, alice: Person) -> None:
+    purchase = await open_purchase(counter.database, alice, counter.gateway)
+    await counter.hear(notice(purchase))
+    await counter.hear(
+        notice(purchase, K.REFUND, refund_id=f"re_{purchase.id.hex}", refund_status=RefundStatus.SUCCEEDED)
+    )
+    await _age(counter, purchase, hours=2)
+    found = await run(counter)
+    assert about(found, str(purchase.id)) == [("unknown there", False), ("unknown refund there", False)]
+    assert not found.is_clean
+
+
+async def test_a_wrong_amount_is_left_for_a_person(counter: Counter, alice: Person) -> None:
+    purchase = await counter.begin(alice, await counter.pack())
+    async with counter.database.transaction(everyone=WHY) as db:
+        await db.execute(text("RESET ROLE"))
+        await db.execute(text("SET LOCAL ROLE talktime_owner"))
+        await db.execute(text("UPDATE purchases SET price_minor = 1 WHERE id = :id"), {"id": purchase.id})
+    payment = await counter.pay(purchase)
+    await counter.told()
+    found = await run(counter)
+    assert about(found, payment) == [("not granted", False)]
+    assert [each.verdict for each in found.differences if each.payment_id == payment] == ["wrong amount"]
+
+
+async def test_a_company_that_fails_is_an_error_and_not_a_clean_result(counter: Counter) -> None:
+    await counter.control.go_wrong(Faults(api_status=500))
+    with pytest.raises(ProviderError):
+        await run(counter)
+    with pytest.raises(BadInput):
+        now = datetime.now(UTC)
+        await reconcile.reconcile(counter.database, counter.till, counter.gateway, now, now)
+
+
+async def test_the_hours_round_is_one_process_and_one_an_hour(counter: Counter) -> None:
+    now = datetime.now(UTC) + timedelta(days=1)
+    assert await rounds.hourly(counter.database, counter.till, counter.gateway, now) is not None
+    assert await rounds.hourly(counter.database, counter.till, counter.gateway, now) is None
+    later = now + timedelta(hours=1)
+    assert await rounds.hourly(counter.database, counter.till, counter.gateway, later) is not None
+
+
+async def test_an_event_that_comes_after_the_list_changes_nothing(counter: Counter, alice: Person) -> None:
+    purchase = await counter.begin(alice, await counter.pack())
+    await counter.control.go_wrong(Faults(hold=50))
+    await counter.pay(purchase)
+    await run(counter)
+    assert await counter.state(purchase) is S.PAID
+    await counter.control.go_wrong(Faults())
+    await counter.told()
+    async with counter.database.transaction(user=alice.id) as db:
+        assert len(await invoices.newest(db, alice.id)) == 1
+        assert await db.scalar(select(Purchase.state)) is S.PAID
+    assert await counter.bought_lines(alice) == [("PURCHASE", 1000)]
+
+
+async def _age(counter: Counter, purchase: Purchase, *, hours: int) -> None:
+    """As if it had been begun so long ago."""
+    async with counter.database.transaction(everyone=WHY) as db:
+        await db.execute(text("RESET ROLE"))
+        await db.execute(text("SET LOCAL ROLE talktime_owner"))
+        values = {"past": datetime.now(UTC) - timedelta(hours=hours), "id": purchase.id}
+        await db.execute(text("UPDATE purchases SET created_at = :past WHERE id = :id"), values)
+        await db.execute(text("UPDATE payment_reversals SET created_at = :past WHERE purchase_id = :id"), values)
