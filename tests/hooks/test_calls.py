@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from talktime.calls.models import CallStatus
-from talktime.credits import ledger
+from talktime.credits import money
 from talktime.credits.verify import verify
 from talktime.inbox import ProviderEvent
 from talktime.simulate.orders import Faults, HangUp, Interrupt, Pause, Press, Stay, WaitForAgent
@@ -226,7 +226,7 @@ async def test_a_top_up_in_the_call_continues_it(house: House) -> None:
     async def top_up() -> None:
         await asyncio.sleep(1)
         async with house.database.transaction(user=carol.id) as db:
-            await ledger.adjust(db, carol.id, reference="top-up", amount=500, reason="paid", actor=carol.id)
+            await money.adjust(db, carol.id, reference="top-up", amount=500, reason="paid", actor=carol.id)
 
     events, _ = await asyncio.gather(
         house.call(carol, WaitForAgent(), Pause(seconds=12), say("x"), WaitForAgent(), HangUp()), top_up()

@@ -10,13 +10,14 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from talktime.credits import ledger
+from talktime.credits import ledger, money
 from talktime.credits.models import HoldState
 from talktime.credits.pricing import Rate
 from talktime.db.session import Database
@@ -43,33 +44,54 @@ def _small_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Unreliable(Database):
-    """The same database over a line with moods: each word of `extensions` and `beats` is what becomes of the next such
-    transaction. `refused` never arrives, `unheard` is committed but its answer is lost, `hangs` gets no answer at all.
+    """The same database over a line with moods: each word of `extensions`, `beats` and `joint` is what becomes of the
+    next single request, heartbeat or request of several calls. `refused` never arrives, `unheard` is committed but its
+    answer is lost, `hangs` gets no answer at all.
     """
 
-    def __init__(self, real: Database, *, extensions: Sequence[str] = (), beats: Sequence[str] = ()) -> None:
-        super().__init__(real.engine)
+    def __init__(
+        self, real: Database, *, extensions: Sequence[str] = (), beats: Sequence[str] = (), joint: Sequence[str] = ()
+    ) -> None:
+        super().__init__(real.engine, real._statements)
         self._extensions = list(extensions)
         self._beats = list(beats)
+        self._joint = list(joint)
         self.asked: list[float] = []
-        """When an extension was asked for."""
+        """When an extension was asked for by one call."""
         self.beaten: list[float] = []
+        self.asked_together: list[float] = []
+
+    async def statement(
+        self, user: uuid.UUID, function: str, arguments: Sequence[tuple[str, object]]
+    ) -> dict[str, Any]:
+        if function == "extend_v1":
+            self.asked.append(time.monotonic())
+        mood = await self._mood(self._extensions)
+        answer = await super().statement(user, function, arguments)
+        if mood == "unheard":
+            raise OperationalError("COMMIT", {}, OSError("the line is cut"))
+        return answer
 
     @contextlib.asynccontextmanager
     async def transaction(
         self, *, user: uuid.UUID | None = None, everyone: str | None = None, snapshot: bool = False
     ) -> AsyncIterator[AsyncSession]:
-        moods, times = (self._beats, self.beaten) if user is None else (self._extensions, self.asked)
+        is_beat = everyone == metering._WHY
+        moods, times = (self._beats, self.beaten) if is_beat else (self._joint, self.asked_together)
         times.append(time.monotonic())
+        mood = await self._mood(moods)
+        async with super().transaction(user=user, everyone=everyone, snapshot=snapshot) as db:
+            yield db
+        if mood == "unheard":
+            raise OperationalError("COMMIT", {}, OSError("the line is cut"))
+
+    async def _mood(self, moods: list[str]) -> str:
         mood = moods.pop(0) if moods else "works"
         if mood == "refused":
             raise OperationalError("SELECT", {}, OSError("the line is cut"))
         if mood == "hangs":
             await asyncio.Event().wait()
-        async with super().transaction(user=user, everyone=everyone, snapshot=snapshot) as db:
-            yield db
-        if mood == "unheard":
-            raise OperationalError("COMMIT", {}, OSError("the line is cut"))
+        return mood
 
 
 @dataclass
@@ -169,7 +191,7 @@ async def end_lease(database: Database, caller: Caller, *, lose: bool) -> None:
 
 async def top_up(database: Database, person: Person, amount: int) -> None:
     async with database.transaction(user=person.id) as db:
-        await ledger.adjust(db, person.id, reference="top-up", amount=amount, reason="paid", actor=person.id)
+        await money.adjust(db, person.id, reference="top-up", amount=amount, reason="paid", actor=person.id)
 
 
 async def lease_seconds(database: Database, caller: Caller) -> float:
@@ -314,12 +336,82 @@ async def test_the_goodbye_waits_for_no_answer(database: Database, mood: str) ->
 
 
 async def test_a_database_that_hangs_stops_no_other_call(database: Database, alice: Person, bob: Person) -> None:
-    stuck, fine = await talking(database, alice, ago=60 - 3 - 0.9), await talking(database, bob, ago=60 - 3 - 0.8)
+    stuck, fine = await talking(database, alice, ago=60 - 3 - 0.9), await talking(database, bob, ago=60 - 3 - 1.2)
     async with metered(Unreliable(database, extensions=["hangs"]), stuck, fine):
         await until(lambda: fine.metered.granted_seconds == 120)
         await until(lambda: bool(stuck.cuts))
     assert (fine.goodbyes, fine.cuts) == ([], [])
     assert len(stuck.goodbyes) == 1
+
+
+async def test_several_calls_that_need_time_at_once_ask_together_and_get_what_each_would_get_alone(
+    database: Database,
+) -> None:
+    async def stage() -> list[Caller]:
+        rich = await new_person(database, "Rich", credits=1000)
+        poor = await new_person(database, "Poor", credits=15)
+        indebted = await new_person(database, "Indy", credits=15)
+        callers = [
+            await talking(database, rich, ago=60 - 3 - 0.9),
+            await talking(database, rich, ago=60 - 3 - 0.9),
+            await talking(database, poor, ago=60 - 3 - 0.9),
+            await talking(database, indebted, ago=60 - 3 - 0.9),
+            await talking(database, rich, ago=60 - 3 - 0.9),
+        ]
+        await owned_by_another(database, callers[4])
+        async with database.transaction(user=indebted.id) as db:
+            await money.block(db, indebted.id, "suspended")
+        return callers
+
+    async def outcome(callers: list[Caller]) -> list[tuple[object, ...]]:
+        await until(lambda: len(callers[4].cuts) == 1 and callers[0].metered.granted_seconds == 120)
+        holds = [await hold_of(database, caller.person, caller.id) for caller in callers]
+        return [
+            (
+                hold.state,
+                hold.granted_seconds,
+                hold.held,
+                hold.final_reason,
+                caller.metered.granted_seconds,
+                len(caller.cuts),
+            )
+            for hold, caller in zip(holds, callers, strict=True)
+        ]
+
+    together, alone = await stage(), await stage()
+    for caller in alone:
+        caller.metered.asks_alone = True
+    line, other = Unreliable(database), Unreliable(database)
+    async with metered(line, *together):
+        joint = await outcome(together)
+    async with metered(other, *alone):
+        single = await outcome(alone)
+    assert joint == single
+    assert [row[:3] for row in joint] == [
+        (HoldState.ACTIVE, 120, 30),
+        (HoldState.ACTIVE, 120, 30),
+        (HoldState.FINAL, 60, 15),
+        (HoldState.FINAL, 60, 15),
+        (HoldState.ACTIVE, 60, 15),
+    ]
+    assert len(line.asked_together) >= 1 and len(other.asked) >= 5
+
+
+@pytest.mark.parametrize("mood", ["hangs", "refused", "unheard"])
+async def test_calls_whose_joint_request_got_no_answer_each_ask_for_themselves(
+    database: Database, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch, mood: str
+) -> None:
+    monkeypatch.setattr(metering, "_ANSWER_SECONDS", 0.2)
+    callers = [await talking(database, person, ago=60 - 3 - 0.9) for person in (alice, bob)]
+    line = Unreliable(database, joint=[mood])
+    async with metered(line, *callers):
+        await until(lambda: all(caller.metered.granted_seconds == 120 for caller in callers))
+        await some_ticks()
+    assert (len(line.asked_together), len(line.asked)) == (1, 2)
+    for caller in callers:
+        hold = await hold_of(database, caller.person, caller.id)
+        assert (hold.granted_seconds, hold.request_no, hold.held) == (120, 1, 30), "one slice each, however often asked"
+        assert (caller.goodbyes, caller.cuts) == ([], [])
 
 
 async def test_a_short_first_grant_asks_before_it_says_goodbye(
@@ -341,7 +433,7 @@ async def test_a_short_first_grant_asks_before_it_says_goodbye(
         assert poor.metered.request_no == 1
         assert (rich.goodbyes, rich.cuts) == ([], [])
         ((said, left),) = poor.goodbyes
-        assert min(line.asked) < said
+        assert min(line.asked_together + line.asked) < said
         assert 2 < left < 3
         assert poor.cuts == []
 
@@ -369,9 +461,14 @@ async def forgotten(database: Database, caller: Caller) -> None:
     caller.metered.call_id = uuid.uuid4()
 
 
+async def account_closed(database: Database, caller: Caller) -> None:
+    async with database.transaction(user=caller.person.id) as db:
+        assert await money.close(db, caller.person.id) == [caller.id]
+
+
 @pytest.mark.parametrize(
     "happens",
-    [settled_elsewhere, given_up_by_a_sweep, owned_by_another, forgotten],
+    [settled_elsewhere, given_up_by_a_sweep, owned_by_another, forgotten, cut_by_a_sweep, account_closed],
     ids=lambda each: str(each.__name__),
 )
 @pytest.mark.parametrize("ago", [10.0, 60 - 3 - 0.9], ids=["seen by a heartbeat", "seen by an extension"])

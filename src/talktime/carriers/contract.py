@@ -116,12 +116,24 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Charge:
+    """What a carrier takes for a call, as it says itself."""
+
+    amount_micros: int
+    """Millionths of the currency's unit."""
+    currency: str
+    """ISO 4217, capitals."""
+
+
+@dataclass(frozen=True, slots=True)
 class Leg:
     """A call as the carrier's API shows it."""
 
     call_id: str
     state: LegState
     seconds: int | None
+    charge: Charge | None = None
+    """None until the carrier knows it, minutes after the end, or for ever where it does not tell."""
 
 
 # The media socket, after the vendor's framing.

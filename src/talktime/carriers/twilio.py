@@ -6,6 +6,7 @@ signed it. Nothing here makes anything at Twilio, so nothing is ever made twice;
 
 import asyncio
 import re
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from talktime.carriers.contract import (
     Answer,
     BadMessage,
     BadSignature,
+    Charge,
     Leg,
     LegState,
     Reply,
@@ -34,6 +36,9 @@ REQUEST_SECONDS_MAX = 10.0
 _CALL_ID = re.compile(r"CA[0-9a-f]{32}", re.ASCII)
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,7}", re.ASCII)
+_PRICE = re.compile(r"-[0-9]{1,7}(\.[0-9]{1,12})?|0(\.0{1,12})?", re.ASCII)
+"""What is charged stands below zero: `-0.00850`."""
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _ALREADY_GONE = (20404, 21220)
 """Twilio's codes for a call that it no longer knows, and for one that is no longer in progress."""
 
@@ -146,7 +151,7 @@ class Twilio:
             raise ProviderError("Twilio's answer shows no such call, or one in no known state")
         seconds = said.get("duration")
         known = state.is_over and seconds is not None and _SECONDS.fullmatch(str(seconds))
-        return Leg(call_id=call_id, state=state, seconds=int(str(seconds)) if known else None)
+        return Leg(call_id, state, int(str(seconds)) if known else None, charge_of(said))
 
     async def close(self) -> None:
         """Let go of connections; a client that was given stays open."""
@@ -172,6 +177,14 @@ def _json(body: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         return {}
     return said if isinstance(said, dict) else {}
+
+
+def charge_of(said: dict[str, Any]) -> Charge | None:
+    """What the call cost, rounded up to a millionth; None before Twilio knows, or when it is no charge."""
+    price, currency = str(said.get("price")), str(said.get("price_unit")).upper()
+    if not _PRICE.fullmatch(price) or not _CURRENCY.fullmatch(currency):
+        return None
+    return Charge(int((-Decimal(price) * 1_000_000).to_integral_value(ROUND_CEILING)), currency)
 
 
 def _require_success(status: int, said: dict[str, Any], verb: str) -> None:

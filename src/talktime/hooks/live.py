@@ -15,14 +15,16 @@ from starlette.websockets import WebSocket, WebSocketState
 
 from talktime import log
 from talktime.agents.opening_hours import OpeningHours
-from talktime.calls import lifecycle
+from talktime.calls import costs, lifecycle
 from talktime.calls.lifecycle import Answered
 from talktime.carriers.contract import Audio, BadMessage, Carrier, Media, Stopped
+from talktime.credits.models import NotCharged
 from talktime.errors import ProviderError
 from talktime.hooks.outbox import GONE, Outbox
 from talktime.http.context import Context
 from talktime.http.problems import DATABASE_AWAY, DATABASE_SAYS_NO
 from talktime.speech.contract import Moment, Tool
+from talktime.speech.usage import Usage
 from talktime.voice.conversation import Conversation, Engine, Providers
 from talktime.voice.line import Line
 from talktime.voice.meter import Metered
@@ -42,7 +44,7 @@ _OTHERS_MAX = 50
 _OFFER_AGAIN_SECONDS = 2.0
 _OFFER_TIMES = 60
 _LEAVE_SECONDS = 6.0
-_OUR_FAULT = {"error": "platform fault", "ai_down": "platform fault"}
+_OUR_FAULT = {"error": NotCharged.PLATFORM_FAULT, "ai_down": NotCharged.PLATFORM_FAULT}
 _TAKE_MESSAGE = Tool(
     "take_message",
     "Take a message for the people of the business, once the caller has said it.",
@@ -88,11 +90,12 @@ class LiveCall:
         self._line_is_gone = False
         self._heard_at = time.monotonic()
         """When the last frame of the caller came."""
+        self._usage = Usage()
         self._outbox = Outbox(websocket.send)
         self._log = _LOGGER.bind(call_id=str(call.call_id), user_id=str(call.user_id))
         self._conversation = Conversation(
             Line(translator, self._send, lambda: None),
-            Providers([context.trio.transcriber], [context.trio.thinker], [context.trio.speaker]),
+            Providers([context.trio.transcriber], [context.trio.thinker], [context.trio.speaker]).counting(self._usage),
             receptionist.brief,
             self._moment,
             call_key=str(call.call_id),
@@ -222,24 +225,42 @@ class LiveCall:
         if ended.error is not None:
             self._log.error("a conversation failed", exc_info=ended.error)
 
+        database, user, call = self._context.database, self._call.user_id, self._call.call_id
+        what: dict[str, Any] = {
+            "seconds": seconds,
+            "reason": ended.reason,
+            "failed": ended.reason in ("error", "ai_down", LINE_DEAD, "line_blocked"),
+            "not_charged_reason": _OUR_FAULT.get(ended.reason),
+        }
+
         async def settle() -> None:
-            async with self._context.database.transaction(user=self._call.user_id) as db:
-                done = await lifecycle.finish(
-                    db,
-                    self._call.user_id,
-                    self._call.call_id,
-                    seconds=seconds,
-                    reason=ended.reason,
-                    failed=ended.reason in ("error", "ai_down", LINE_DEAD, "line_blocked"),
-                    not_charged_reason=_OUR_FAULT.get(ended.reason),
-                )
-                if not hung_up:
+            if hung_up:
+                done = await lifecycle.finish(database, user, call, **what)  # nothing else with it: one statement
+            else:
+                async with database.transaction(user=user) as db:
+                    done = await lifecycle.finish(db, user, call, **what)
                     await self._context.jobs.enqueue(
                         db, HANG_UP_JOB, carrier=self._company.name, carrier_call_id=self._carrier_call_id
                     )
             self._log.info("call finished", reason=ended.reason, seconds=done.seconds, charged=done.charged)
 
-        await self._offer(settle)
+        if await self._offer(settle):
+            await self._note_costs()
+
+    async def _note_costs(self) -> None:
+        """Keep what the vendors are paid for. After the settling, and by itself: no mistake in it may cost that."""
+        used = self._usage.lines()
+
+        async def note() -> None:
+            async with self._context.database.transaction(user=self._call.user_id) as db:
+                await costs.note(db, self._call.user_id, self._call.call_id, used)
+
+        if not used:
+            return
+        try:
+            await self._offer(note)
+        except DATABASE_SAYS_NO as error:
+            self._log.error("what a call cost could not be stored", error=type(error).__name__)
 
     async def _write_turns(self) -> None:
         while (turn := await self._turns.get()) is not None:
@@ -255,8 +276,11 @@ class LiveCall:
                 # This one cannot be stored, whenever it is tried; those that come after it can.
                 self._log.error("a turn could not be stored", turn_no=turn.turn_no, error=type(error).__name__)
 
-    async def _offer(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do something with the database, again and again while it is away. The lease is kept alive meanwhile."""
+    async def _offer(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """Do something with the database, again and again while it is away. The lease is kept alive meanwhile.
+
+        False when it was away for too long.
+        """
         for attempt in range(_OFFER_TIMES):
             try:
                 await work()
@@ -264,8 +288,9 @@ class LiveCall:
                 self._log.warning("the database did not take it yet", attempt=attempt, error=type(error).__name__)
                 await asyncio.sleep(_OFFER_AGAIN_SECONDS)
             else:
-                return
+                return True
         self._log.error("the database was away for too long; the sweep will finish this call")
+        return False
 
     def _moment(self) -> Moment:
         now, language = datetime.now(UTC), self._receptionist.brief.language

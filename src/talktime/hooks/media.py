@@ -16,6 +16,7 @@ from talktime.calls import lifecycle
 from talktime.calls.lifecycle import Answered
 from talktime.carriers import contract
 from talktime.carriers.contract import BadMessage, BadSignature, Carrier, Media, Started
+from talktime.credits.models import NotCharged
 from talktime.errors import ProviderError
 from talktime.hooks.live import HANG_UP_JOB, LIMIT_JOB, LiveCall
 from talktime.hooks.outbox import GONE
@@ -139,7 +140,7 @@ async def _abandon(context: Context, company: Carrier, call: Answered, carrier_c
                     seconds=0,
                     reason="error",
                     failed=True,
-                    not_charged_reason="platform fault",
+                    not_charged_reason=NotCharged.PLATFORM_FAULT,
                 )
                 if not hung_up:
                     await context.jobs.enqueue(db, HANG_UP_JOB, carrier=company.name, carrier_call_id=carrier_call_id)

@@ -34,6 +34,10 @@ class SimulatedOpenAI:
     transcript: str = "what are your opening hours"
     speech: bytes = b"\x00\x10" * 2400
     """PCM, 24,000 samples a second."""
+    cached_tokens: int = 0
+    """Of each prompt, as long as it is; a word is a token here."""
+    knows_stream_options: bool = True
+    """Some endpoints that speak this language refuse the question for the tokens."""
     server: VendorServer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,11 +68,16 @@ class SimulatedOpenAI:
         wrong = _wrong_conversation(request["messages"])
         if wrong:
             return _error(400, wrong)
+        if "stream_options" in request and not self.knows_stream_options:
+            return _forbidden("stream_options")
         said = [line["content"] for line in request["messages"] if line["role"] == "user"]
         reply = self.replies.popleft() if self.replies else (f"You said: {said[-1] if said else 'nothing'}.",)
-        return Answered(200, "text/event-stream", self._chunks(reply))
+        usage = None
+        if request.get("stream_options", {}).get("include_usage"):
+            usage = _usage(request["messages"], reply, self.cached_tokens)
+        return Answered(200, "text/event-stream", self._chunks(reply, usage))
 
-    async def _chunks(self, reply: Sequence[Reply]) -> AsyncIterator[bytes]:
+    async def _chunks(self, reply: Sequence[Reply], usage: dict[str, Any] | None) -> AsyncIterator[bytes]:
         if self.server.fault == Fault.EMPTY:
             return
         yield _chunk({"role": "assistant", "content": ""})
@@ -87,6 +96,8 @@ class SimulatedOpenAI:
                     yield b'data: {"error": {"message": "The server had an error", "type": "server_error"}}\n\n'
                     return
         yield _chunk({}, reason)
+        if usage is not None:
+            yield _event({"choices": [], "usage": usage})
         yield b"data: [DONE]\n\n"
 
     def _transcription(self, asked: Asked) -> Answered:
@@ -136,9 +147,31 @@ def _tool_deltas(index: int, wish: ToolWish) -> list[dict[str, Any]]:
 
 
 def _chunk(delta: dict[str, Any], reason: str | None = None) -> bytes:
-    choice = {"index": 0, "delta": delta, "finish_reason": reason}
-    chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "simulated"}
-    return b"data: " + json.dumps({**chunk, "choices": [choice]}).encode() + b"\n\n"
+    return _event({"choices": [{"index": 0, "delta": delta, "finish_reason": reason}], "usage": None})
+
+
+def _event(chunk: dict[str, Any]) -> bytes:
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "simulated"}
+    return b"data: " + json.dumps({**head, **chunk}).encode() + b"\n\n"
+
+
+def _usage(messages: Sequence[dict[str, Any]], reply: Sequence[Reply], cached: int) -> dict[str, Any]:
+    """What the last chunk says of tokens: a word is one."""
+    prompt = sum(len((line.get("content") or "").split()) for line in messages)
+    completion = sum(len((part if isinstance(part, str) else part.arguments).split()) for part in reply)
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": min(cached, prompt)},
+    }
+
+
+def _forbidden(parameter: str) -> Answered:
+    """A parameter that this endpoint does not know, refused as Mistral's API does it."""
+    wrong = {"type": "extra_forbidden", "loc": ["body", parameter], "msg": "Extra inputs are not permitted"}
+    body = {"object": "error", "message": {"detail": [wrong]}, "type": "invalid_request_error", "code": None}
+    return Answered(422, "application/json", pieces(json.dumps(body).encode()))
 
 
 def _error(status: int, code: str) -> Answered:

@@ -20,6 +20,9 @@ _WIRE = {
     LegState.CANCELED: "canceled",
     LegState.FAILED: "failed",
 }
+PRICE_SECONDS = 2.0
+"""So long after the end a call gets its price; with the real one it is minutes."""
+_MICROS_PER_MINUTE = 8_500
 _ANONYMOUS = "+266696687"
 """The word, typed on a telephone's keys: how Twilio shows a withheld number."""
 
@@ -92,9 +95,17 @@ class Record:
             "end_time": self._wall(self._ended),
             "duration": str(self.seconds) if self._ended is not None else None,
             "parent_call_sid": None,
-            "price": None,
+            "price": self._price(),
+            "price_unit": "USD",
             "uri": f"/2010-04-01/Accounts/{self._account}/Calls/{self.sid}.json",
         }
+
+    def _price(self) -> str | None:
+        """Begun minutes, as a figure below zero."""
+        if self._ended is None or not self.seconds or time.monotonic() < self._ended + PRICE_SECONDS:
+            return None
+        micros = -(-self.seconds // 60) * _MICROS_PER_MINUTE
+        return f"-{micros // 1_000_000}.{micros % 1_000_000:06d}"[:-1]
 
     def _wall(self, moment: float | None) -> str | None:
         return None if moment is None else format_datetime(datetime.fromtimestamp(moment + self._clock_offset, UTC))

@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from talktime.errors import ProviderError
 from talktime.speech.contract import BYTES_PER_MS, SAMPLE_RATE, Brief, Heard
+from talktime.speech.usage import Paid
 from talktime.speech.vendor import failed, refused
 
 _VENDOR = "Deepgram"
@@ -26,7 +27,7 @@ _KEEP_ALIVE_SECONDS = 4.0  # it hangs up after ten without audio
 _UNSENT_BYTES_MAX = 10_000 * BYTES_PER_MS
 
 
-class DeepgramTranscriber:
+class DeepgramTranscriber(Paid):
     """Opens one socket per call."""
 
     name = _VENDOR
@@ -35,6 +36,7 @@ class DeepgramTranscriber:
         self, key: str, url: str, *, model: str = "nova-3", endpointing_ms: int = 300, finalize_seconds_max: float = 1.0
     ) -> None:
         """`finalize_seconds_max` is how long a flush waits for the last words."""
+        super().__init__()
         self._key = key
         self._url = url.rstrip("/")
         self._model = model
@@ -72,7 +74,10 @@ class DeepgramTranscriber:
             raise failed(_VENDOR, "took too long to open") from error
         except (OSError, InvalidHandshake, EOFError) as error:
             raise failed(_VENDOR, f"the connection failed ({type(error).__name__})") from error
-        return DeepgramHearing(socket, on_heard, self._finalize_seconds_max)
+        return DeepgramHearing(socket, on_heard, self._finalize_seconds_max, self._count)
+
+    def _count(self, pcm_bytes: int) -> None:
+        self._usage.audio(f"deepgram/{self._model}", pcm_bytes)
 
 
 class DeepgramHearing:
@@ -81,11 +86,17 @@ class DeepgramHearing:
     wants_silence = True
 
     def __init__(
-        self, socket: ClientConnection, on_heard: Callable[[Heard], None], finalize_seconds_max: float
+        self,
+        socket: ClientConnection,
+        on_heard: Callable[[Heard], None],
+        finalize_seconds_max: float,
+        count: Callable[[int], None],
     ) -> None:
+        """`count` is told how many bytes of audio went out."""
         self._socket = socket
         self._on_heard = on_heard
         self._finalize_seconds_max = finalize_seconds_max
+        self._count = count
         self._unsent = bytearray()
         self._has_unsent = asyncio.Event()
         self._finals: list[str] = []
@@ -164,6 +175,7 @@ class DeepgramHearing:
         self._has_unsent.clear()
         if audio:
             await self._socket.send(audio)
+            self._count(len(audio))
 
     async def _receive(self) -> None:
         try:

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from talktime.speech.contract import Brief
+from talktime.speech.usage import Paid
 from talktime.speech.vendor import failed, refused
 
 _VENDOR = "ElevenLabs"
 
 
-class ElevenLabsSpeaker:
+class ElevenLabsSpeaker(Paid):
     """One client for all calls."""
 
     name = _VENDOR
@@ -28,6 +29,7 @@ class ElevenLabsSpeaker:
         self, key: str, base_url: str, voice: str, *, model: str = "eleven_flash_v2_5", seconds_max: float = 5.0
     ) -> None:
         """`seconds_max` is how long may pass between two pieces."""
+        super().__init__()
         self._voice = voice
         self._model = model
         self._client = httpx.AsyncClient(
@@ -49,6 +51,8 @@ class ElevenLabsSpeaker:
                     raise refused(_VENDOR, response.status_code)
                 if response.headers.get("content-type", "").startswith(("application/json", "text/")):
                     raise failed(_VENDOR, "the answer is not audio")
+                # From here on the whole text is paid for, however much of it anybody hears.
+                self._usage.characters(f"elevenlabs/{self._model}", len(text))
                 async for ulaw in response.aiter_bytes():
                     if ulaw:
                         is_silent = False

@@ -4,6 +4,7 @@ The one rule: an answer that broke off is a failure. A stream that ends without 
 ProviderError, so that the agent's next provider takes over instead of the caller hearing half a sentence.
 """
 
+import asyncio
 import importlib
 import importlib.util
 import io
@@ -28,7 +29,9 @@ from talktime.speech.contract import (
     Say,
     Tool,
 )
+from talktime.speech.openai_usage import Bill, Offers
 from talktime.speech.resample import Resampler
+from talktime.speech.usage import Paid, Usage
 from talktime.speech.vendor import failed, refused
 
 if TYPE_CHECKING:
@@ -57,14 +60,16 @@ _MANNERS = (
 )
 
 
-class OpenAIThinker:
+class OpenAIThinker(Paid):
     """A chat model behind the Chat Completions API, streamed."""
 
     name = "OpenAI"
 
     def __init__(self, client: openai.AsyncOpenAI, model: str) -> None:
+        super().__init__()
         self._client = client
         self._model = model
+        self._offers = Offers()
 
     async def prepare(self, brief: Brief) -> None:
         """Nothing of an agent needs preparing; importing the SDK (the slow part) was done with this module."""
@@ -77,13 +82,16 @@ class OpenAIThinker:
             request["tools"] = [_function(tool) for tool in tools]
         calls = _Calls()
         reason = None
-        async with _failures(), await self._client.chat.completions.create(**request) as stream:
-            async for chunk in stream:
-                for choice in _choices(chunk):
-                    if choice.delta is not None and choice.delta.content:
-                        yield Say(choice.delta.content)
-                    calls.add(choice.delta)
-                    reason = choice.finish_reason or reason
+        with Bill(self._usage, f"openai/{self._model}", request) as bill:
+            async with _failures(), await self._ask(request, bill) as stream:
+                async for chunk in stream:
+                    bill.saw(chunk)
+                    for choice in _choices(chunk):
+                        if choice.delta is not None and choice.delta.content:
+                            bill.said(choice.delta.content)
+                            yield Say(choice.delta.content)
+                        bill.said(calls.add(choice.delta))
+                        reason = choice.finish_reason or reason
         if reason is None:
             raise failed(self.name, "the answer broke off")
         if reason in ("length", "content_filter"):
@@ -91,16 +99,31 @@ class OpenAIThinker:
         for call in calls.complete():
             yield call
 
+    async def _ask(self, request: dict[str, Any], bill: Bill) -> Any:
+        """Begin an answer. A request that is refused, or that does not arrive, is not paid for."""
+        try:
+            while True:
+                asked = self._offers.with_usage(request)
+                try:
+                    return await self._client.chat.completions.create(**asked)
+                except openai.APIStatusError as error:
+                    if not self._offers.understood(asked, error):
+                        raise
+        except openai.OpenAIError:
+            bill.nothing()
+            raise
+
     async def close(self) -> None:
         await self._client.close()
 
 
-class OpenAITranscriber:
+class OpenAITranscriber(Paid):
     """Transcribes one turn at a time, after it is over."""
 
     name = "OpenAI transcription"
 
     def __init__(self, client: openai.AsyncOpenAI, model: str = "gpt-4o-mini-transcribe") -> None:
+        super().__init__()
         self._client = client
         self._model = model
 
@@ -109,7 +132,7 @@ class OpenAITranscriber:
 
     async def open(self, brief: Brief, on_heard: Callable[[Heard], None]) -> "OpenAIHearing":
         del on_heard  # words are known only when a turn is over, and then `flush` gives them
-        return OpenAIHearing(self._client, self._model, brief)
+        return OpenAIHearing(self._client, self._model, brief, self._usage)
 
     async def close(self) -> None:
         await self._client.close()
@@ -120,10 +143,11 @@ class OpenAIHearing:
 
     wants_silence = False
 
-    def __init__(self, client: openai.AsyncOpenAI, model: str, brief: Brief) -> None:
+    def __init__(self, client: openai.AsyncOpenAI, model: str, brief: Brief, usage: Usage) -> None:
         self._client = client
         self._model = model
         self._brief = brief
+        self._usage = usage
         self._audio = bytearray()
         self._is_closed = False
 
@@ -138,6 +162,15 @@ class OpenAIHearing:
         if self._is_closed or len(audio) < _TURN_MS_MIN * BYTES_PER_MS:
             return ""
         async with _failures():
+            heard = await self._transcribe(audio)
+        text = getattr(heard, "text", None)
+        if not isinstance(text, str):
+            raise failed("OpenAI transcription", "the answer has no text")
+        return text.strip()
+
+    async def _transcribe(self, audio: bytes) -> Any:
+        provider = f"openai/{self._model}"
+        try:
             heard = await self._client.audio.transcriptions.create(
                 model=self._model,
                 file=("turn.wav", _wav(audio), "audio/wav"),
@@ -145,22 +178,25 @@ class OpenAIHearing:
                 prompt=self._brief.business,
                 response_format="json",
             )
-        text = getattr(heard, "text", None)
-        if not isinstance(text, str):
-            raise failed("OpenAI transcription", "the answer has no text")
-        return text.strip()
+        except asyncio.CancelledError:
+            # Nobody waits for it any more; the vendor works it out all the same, perhaps.
+            self._usage.audio(provider, len(audio), estimated=True)
+            raise
+        self._usage.audio(provider, len(audio))
+        return heard
 
     async def close(self) -> None:
         self._is_closed = True
         self._audio.clear()
 
 
-class OpenAISpeaker:
+class OpenAISpeaker(Paid):
     """Speech streamed as PCM."""
 
     name = "OpenAI speech"
 
     def __init__(self, client: openai.AsyncOpenAI, model: str = "gpt-4o-mini-tts") -> None:
+        super().__init__()
         self._client = client
         self._model = model
 
@@ -178,6 +214,8 @@ class OpenAISpeaker:
         ):
             if response.headers.get("content-type", "").startswith(("application/json", "text/")):
                 raise failed(self.name, "the answer is not audio")
+            # From here on the whole text is paid for, however much of it anybody hears.
+            self._usage.characters(f"openai/{self._model}", len(text))
             async for chunk in response.iter_bytes():
                 if piece := resampler.feed(chunk):
                     is_silent = False
@@ -229,13 +267,18 @@ class _Calls:
     def __init__(self) -> None:
         self._calls: dict[int, dict[str, str]] = {}
 
-    def add(self, delta: Any) -> None:
+    def add(self, delta: Any) -> str:
+        """Take the next pieces; gives their text, which the model was paid to write."""
+        written = ""
         for piece in getattr(delta, "tool_calls", None) or ():
             call = self._calls.setdefault(piece.index, {"id": "", "name": "", "arguments": ""})
             call["id"] = piece.id or call["id"]
             if piece.function is not None:
-                call["name"] += piece.function.name or ""
-                call["arguments"] += piece.function.arguments or ""
+                name, arguments = piece.function.name or "", piece.function.arguments or ""
+                call["name"] += name
+                call["arguments"] += arguments
+                written += name + arguments
+        return written
 
     def complete(self) -> list[CallTool]:
         calls = [self._calls[index] for index in sorted(self._calls)]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from talktime.speech.contract import Speaker, Thinker, Transcriber
+from talktime.speech.usage import Usage, counting
 from talktime.voice.detector import Detector
 from talktime.voice.greetings import GreetingCache
 from talktime.voice.pacer import Pacer
@@ -34,3 +35,11 @@ class Providers:
     transcribers: Sequence[Transcriber]
     thinkers: Sequence[Thinker]
     speakers: Sequence[Speaker]
+
+    def counting(self, usage: Usage) -> "Providers":
+        """The same for one call, which count there what they use."""
+        return Providers(
+            [counting(each, usage) for each in self.transcribers],
+            [counting(each, usage) for each in self.thinkers],
+            [counting(each, usage) for each in self.speakers],
+        )

@@ -1,21 +1,24 @@
 """Keeps the holds of this process's calls alive, asks for more time before it runs out, and ends a call when there is
 none.
 
-One loop for all calls. Heartbeats go out together; each call's extension is a short transaction of its own. Deadlines
-are counted on our own clock from the moment the call was answered: if the database cannot be reached, a call ends when
-its grant ends, not before and not after.
+One loop for all calls. Heartbeats go out together, and so do the requests for time that fall due at the same moment;
+one that is alone is one statement. Deadlines are counted on our own clock from the moment the call was answered: if the
+database cannot be reached, a call ends when its grant ends, not before and not after.
+
+What somebody else has cut off or settled (an account was closed, a sweep was faster) is not ours any more: the next
+heartbeat says so, and the call ends.
 """
 
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from talktime import log
-from talktime.credits import ledger
+from talktime.credits import batches, ledger
 from talktime.credits.models import HoldState
 from talktime.db.session import Database
 from talktime.errors import NotFound, TalktimeError
@@ -27,8 +30,10 @@ GOODBYE_BEFORE_CUT_SECONDS = 8.0
 CUT_BEFORE_GRANT_ENDS_SECONDS = 3.0
 _TICK_SECONDS = 0.5
 _ANSWER_SECONDS = 5.0
+_NOT_OURS = ("over", "cut", "not_owner", "no_hold")
 
 _WHY = "one heartbeat carries the calls of many users"
+_WHY_JOINT = "requests for time that fall due together are of many users"
 _LOGGER = log.get(__name__)
 
 
@@ -51,6 +56,8 @@ class Metered:
     is_cut: bool = False
     ended_seconds: int | None = None
     busy: bool = False
+    asks_alone: bool = False
+    """Its last request went with others and got no answer: one account that hangs must not hang the rest again."""
 
     @property
     def cut(self) -> float:
@@ -98,15 +105,17 @@ class Meter:
             self._beaten = now
             if self._calls:
                 self._start(self._beat())
+        asking: list[Metered] = []
         for call in list(self._calls.values()):
             if call.ended_seconds is not None or call.is_cut:
                 continue
             try:
-                self._look_at(call, now)
+                self._look_at(call, now, asking)
             except Exception as error:  # one call's fault must not stop the meter of the others
                 _LOGGER.error("a call could not be metered", call_id=str(call.call_id), exc_info=error)
+        self._ask(asking)
 
-    def _look_at(self, call: Metered, now: float) -> None:
+    def _look_at(self, call: Metered, now: float, asking: list[Metered]) -> None:
         left = call.cut - now
         if left <= 0:
             call.is_cut = True
@@ -117,11 +126,20 @@ class Meter:
         elif not call.busy and now - call.asked >= ASK_AGAIN_SECONDS:
             call.busy = True
             call.asked = now
-            self._start(self._extend(call))
+            asking.append(call)
         elif left <= GOODBYE_BEFORE_CUT_SECONDS and (not call.busy or now - call.asked >= ASK_AGAIN_SECONDS):
             # We have asked and got too little, or no answer in time.
             call.said_goodbye = True
             call.on_goodbye(left)
+
+    def _ask(self, calls: Sequence[Metered]) -> None:
+        """Ask for more time: for several calls at once in one transaction, unless that has failed before."""
+        together = [call for call in calls if not call.asks_alone]
+        if len(together) > 1:
+            self._start(self._extend_many(together))
+        for call in calls:
+            if call.asks_alone or len(together) == 1:
+                self._start(self._extend(call))
 
     def _start(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -138,18 +156,19 @@ class Meter:
             _LOGGER.warning("a heartbeat did not reach the database", error=type(error).__name__)
             self._beaten = now - HEARTBEAT_SECONDS + ASK_AGAIN_SECONDS
             return
-        for key in used.keys() - alive:
-            call = self._calls.get(key)
-            if call is not None and call.ended_seconds is None and not call.is_cut and not call.busy:
-                # We were away from the database for longer than the lease: asking for more takes the call up again.
-                call.busy = True
-                await self._extend(call)
+        missing = [self._calls[key] for key in used.keys() - alive if key in self._calls]
+        missing = [call for call in missing if call.ended_seconds is None and not call.is_cut and not call.busy]
+        for call in missing:
+            call.busy = True
+        # We were away from the database for longer than the lease: asking for more takes a call up again. Or it was
+        # cut off, and the answer says so.
+        self._ask(missing)
 
     async def _extend(self, call: Metered) -> None:
         """Ask for a slice. A request that got no answer is asked again under its own number."""
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS), self._database.transaction(user=call.user_id) as db:
-                grant = await ledger.extend(db, call.user_id, call.call_id, self.owner, call.request_no + 1)
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                grant = await ledger.extend(self._database, call.user_id, call.call_id, self.owner, call.request_no + 1)
         except (ledger.NotTheOwner, NotFound):
             self._give_up(call)
             return
@@ -158,9 +177,33 @@ class Meter:
             return
         finally:
             call.busy = False
-        if grant.reason in ("over", "cut"):
+        self._take(call, grant)
+
+    async def _extend_many(self, calls: Sequence[Metered]) -> None:
+        """Ask for a slice for each of several calls; the answers are those that each would get by itself."""
+        items = [(call.user_id, call.call_id, call.request_no + 1) for call in calls]
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS), self._database.transaction(everyone=_WHY_JOINT) as db:
+                grants = {
+                    (each.user_id, each.call_id): each for each in await batches.extend_many(db, self.owner, items)
+                }
+        except (SQLAlchemyError, TalktimeError, TimeoutError, OSError) as error:
+            _LOGGER.warning("extensions did not reach the database", calls=len(calls), error=type(error).__name__)
+            for call in calls:
+                call.asks_alone = True
+            return
+        finally:
+            for call in calls:
+                call.busy = False
+        for call in calls:
+            self._take(call, grants[call.user_id, call.call_id])
+
+    def _take(self, call: Metered, grant: ledger.Extension | batches.Extended) -> None:
+        """Count with what was granted; a call that is settled, cut off or another's is ours no more."""
+        if grant.reason in _NOT_OURS or grant.granted_seconds is None or grant.state is None:
             self._give_up(call)
             return
+        call.asks_alone = False
         call.request_no += 1
         call.granted_seconds = max(call.granted_seconds, grant.granted_seconds)
         call.state = grant.state
@@ -168,12 +211,14 @@ class Meter:
     def _give_up(self, call: Metered) -> None:
         if not call.is_cut and call.ended_seconds is None:
             call.is_cut = True
-            call.on_cut()
+            try:
+                call.on_cut()
+            except Exception as error:  # one call's fault must not cost the others their time
+                _LOGGER.error("a call could not be told that it is over", call_id=str(call.call_id), exc_info=error)
 
     async def _claim_cut(self, call: Metered) -> None:
         try:
-            async with self._database.transaction(user=call.user_id) as db:
-                await ledger.cut(db, call.user_id, call.call_id, self.owner)
+            await ledger.cut(self._database, call.user_id, call.call_id, self.owner)
         except (SQLAlchemyError, TalktimeError, OSError) as error:
             # The call ends all the same; the claim only tells other processes that somebody saw to it.
             _LOGGER.warning("a cut could not be recorded", error=type(error).__name__)
