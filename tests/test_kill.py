@@ -24,9 +24,9 @@ from sqlalchemy import text
 
 from talktime.calls.sweep import PROOF_SECONDS
 from talktime.carriers.simulated import SimulatedAccount
+from talktime.cli.companies import company_pid
 from talktime.cli.demo import CREDITS, Demo, ensure_demo
 from talktime.cli.running import DATABASE_NAME, open_database
-from talktime.cli.serving import carrier_pid
 from talktime.credits.models import Price
 from talktime.credits.pricing import Rate
 from talktime.credits.verify import verify
@@ -104,7 +104,7 @@ async def start(settings: Settings) -> Program:
 async def carrier_of(settings: Settings) -> int | None:
     """The process of the simulated phone company; None when there is none."""
     async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
-        return await carrier_pid(SimulatedAccount.of(settings), client)
+        return await company_pid(SimulatedAccount.of(settings), client)
 
 
 @contextlib.asynccontextmanager

@@ -16,9 +16,9 @@ from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from talktime import inbox, log, web
+from talktime import inbox, log, rounds, web
 from talktime.agents.publish import read_version
-from talktime.calls import lifecycle, sweep
+from talktime.calls import costs, lifecycle, sweep
 from talktime.carriers import contract
 from talktime.carriers.contract import Carrier
 from talktime.carriers.simulated import Simulated
@@ -27,11 +27,15 @@ from talktime.db.session import connect
 from talktime.errors import ProviderError
 from talktime.hooks import calls as call_hooks
 from talktime.hooks import live, media
-from talktime.http import problems
+from talktime.hooks import payments as payment_hooks
+from talktime.http import metrics, problems
 from talktime.http.context import Context
 from talktime.inbox import ProviderEvent
 from talktime.jobs import Jobs
+from talktime.mail.send import mailer_of
 from talktime.numbers.pool import answering_agents
+from talktime.payments import rounds as payment_rounds
+from talktime.payments.till import Till, billing_of, gateways_of
 from talktime.settings import Settings
 from talktime.speech.choose import Trio, choose
 from talktime.voice.conversation import Engine
@@ -73,12 +77,19 @@ def create_app(
                 await stack.enter_async_context(_background(context, "inbox", drain_regularly()))
                 sweeping = sweep.run(context.database, context.carriers)
                 await stack.enter_async_context(_background(context, "sweep", sweeping))
+                pricing = costs.run(context.database, context.carriers)
+                await stack.enter_async_context(_background(context, "prices", pricing))
+                paying = payment_rounds.run(context.database, context.till)
+                await stack.enter_async_context(_background(context, "payments", paying))
+                await stack.enter_async_context(_background(context, "mail", _telling(context)))
             yield
 
     app = FastAPI(title="Talktime", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     problems.install(app)
     web.install(app)
+    app.include_router(metrics.router(settings.metrics_token.get_secret_value() if settings.metrics_token else None))
     if "web" in parts:
+        app.include_router(payment_hooks.router)
         app.include_router(web.router)
     if "voice" in parts:
         app.include_router(call_hooks.router)
@@ -120,6 +131,9 @@ async def _build(
     for carrier in carriers.values():
         stack.push_async_callback(carrier.close)
     stack.push_async_callback(trio.close)
+    till = Till(gateways_of(settings, demo=demo), billing_of(settings), jobs)
+    for gateway in till.gateways.values():
+        stack.push_async_callback(gateway.close)
     engine = Engine.warm()
     receptionists = Receptionists(database, trio, engine)
     stack.push_async_callback(receptionists.close)
@@ -134,6 +148,7 @@ async def _build(
         meter=Meter(database, owner),
         engine=engine,
         receptionists=receptionists,
+        till=till,
         demo=demo,
     )
 
@@ -159,7 +174,7 @@ def _register(context: Context) -> Callable[[], Coroutine[object, object, None]]
             db, event.provider, said.call_id, is_over=said.state.is_over, seconds=said.seconds
         )
 
-    handlers: Mapping[str, inbox.Handle] = {call_hooks.REPORT: report}
+    handlers: Mapping[str, inbox.Handle] = {call_hooks.REPORT: report, **context.till.handlers()}
 
     async def drain_inbox() -> None:
         await inbox.drain(database, handlers)
@@ -191,7 +206,18 @@ def _register(context: Context) -> Callable[[], Coroutine[object, object, None]]
     context.jobs.handle(inbox.DRAIN_JOB, drain_inbox)
     context.jobs.handle(live.LIMIT_JOB, limit)
     context.jobs.handle(live.HANG_UP_JOB, hang_up)
+    for name, handler in payment_rounds.jobs(database, context.till).items():
+        context.jobs.handle(name, handler)
+    rounds.prove_regularly(context.jobs, database)
     return drain_regularly
+
+
+def _telling(context: Context) -> Coroutine[object, object, None]:
+    settings = context.settings
+    smtp = settings.smtp_url.get_secret_value() if settings.smtp_url else None
+    to = [address.strip() for address in settings.alerts_to.split(",") if address.strip()]
+    mailer = mailer_of(smtp, settings.mail_from, settings.home)
+    return rounds.tell(context.database, mailer, to, settings.base_url)
 
 
 @contextlib.asynccontextmanager

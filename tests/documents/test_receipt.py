@@ -80,7 +80,7 @@ def test_a_later_correction_is_a_step_of_the_sum() -> None:
 @pytest.mark.parametrize(
     ("reason", "seconds", "words"),
     [
-        ("platform fault", 125, "Not charged: the fault was ours."),
+        ("platform_fault", 125, "Not charged: the fault was ours."),
         ("no_credit", 0, "because there was no credit."),
         ("", 5, "Not charged: a call shorter than 6 s is free."),
         ("", 0, "Not charged: nothing was used."),

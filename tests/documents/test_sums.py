@@ -135,7 +135,7 @@ def test_a_receipt_that_does_not_add_up_is_refused() -> None:
         replace(good, charged=49),
         replace(good, lines=good.lines[:1]),
         replace(good, seconds=0),
-        replace(good, not_charged_reason="platform fault"),
+        replace(good, not_charged_reason="platform_fault"),
     ]:
         with pytest.raises(DoesNotSum):
             check_receipt(bad)

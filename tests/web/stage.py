@@ -9,6 +9,7 @@ from talktime.carriers.contract import Ring
 from talktime.credits import ledger
 from talktime.db.base import new_id
 from talktime.db.session import Database
+from talktime.gateways.contract import Gateway
 from talktime.settings import Settings
 from tests.people import Person
 
@@ -23,6 +24,7 @@ class Stage:
 
     settings: Settings
     database: Database
+    gateway: Gateway | None = None
     taking_calls: bool = True
     dead: list[str] = field(default_factory=list)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 import uvicorn
 
 from talktime.db.session import Database
+from talktime.gateways.contract import Gateway
 from talktime.settings import Settings
-from tests.people import Person
+from tests.payments.counter import open_counter
+from tests.people import Person, lines_of
 from tests.web.chromium import PROGRAM, Tab, open_tab
 from tests.web.conftest import app_on, link_for
 from tests.web.stage import Stage, answer, finish, say
@@ -32,18 +35,25 @@ class Served:
     server: uvicorn.Server
 
 
-@pytest.fixture
-async def served(database: Database) -> AsyncIterator[Served]:
+@asynccontextmanager
+async def serving(database: Database, gateway: Gateway | None = None) -> AsyncIterator[Served]:
+    """Serve the pages for as long as the block."""
     config = uvicorn.Config("", host="127.0.0.1", port=0, log_level="warning", lifespan="off")
     socket = config.bind_socket()
     port = socket.getsockname()[1]
-    config.loaded_app = app_on(Stage(Settings(host="127.0.0.1", port=port), database))
+    config.loaded_app = app_on(Stage(Settings(host="127.0.0.1", port=port), database, gateway))
     config.app = config.loaded_app
     server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve([socket]))
+    running = asyncio.create_task(server.serve([socket]))
     yield Served(f"http://127.0.0.1:{port}", server)
     server.should_exit = True
-    await serving
+    await running
+
+
+@pytest.fixture
+async def served(database: Database) -> AsyncIterator[Served]:
+    async with serving(database) as served:
+        yield served
 
 
 @pytest.fixture
@@ -81,6 +91,29 @@ async def test_a_running_call_is_followed_without_disturbing_who_reads(
 
     await finish(database, alice, newer, 1)
     await tab.until("!!document.getElementById('watch-5') && !document.getElementById('watch-1')")
+    assert tab.complaints == []
+
+
+async def test_credits_are_bought_on_the_payment_companys_page(
+    tab: Tab, database: Database, alice: Person, tmp_path: Path
+) -> None:
+    async with open_counter(database, tmp_path) as counter, serving(database, counter.gateway) as served:
+        pack = await counter.pack(credits=500, price_minor=1900)
+        await tab.open(served.address + await link_for(database, alice))
+        await tab.run("document.querySelector('form button').click()")
+        await tab.until("location.pathname === '/'")
+        await tab.open(f"{served.address}/credits")
+        await tab.run(f"document.querySelector('input[value=\"{pack.id}\"]').form.querySelector('button').click()")
+        # Our page sends the browser on by itself, past the rule that our forms lead to this site only.
+        await tab.until(f"location.href.startsWith('{counter.company.api_base}')")
+        await tab.run("document.querySelector('button[value=card], input[value=card]').click()")
+        await tab.run("(document.querySelector('form button:not([name])') || document.body).click()")
+        await tab.until("location.pathname === '/credits/bought'")
+        await counter.told()
+        # The page looks again by itself until the money is there.
+        await tab.until("document.body.textContent.includes('Paid, thank you')")
+        assert await tab.run("document.getElementById('wallet').textContent.includes('1,500')")
+    assert [line.amount for line in (await lines_of(database, alice))] == [1000, 500]
     assert tab.complaints == []
 
 

@@ -5,7 +5,7 @@ import uuid
 
 import httpx
 
-from talktime.credits import ledger
+from talktime.credits import money
 from talktime.db.session import Database
 from tests.people import Person
 from tests.web.conftest import Browser
@@ -69,7 +69,7 @@ async def test_each_thing_that_happens_to_a_call_is_news(as_alice: Browser, data
     await finish(database, alice, call, 0, reason="caller_gave_up")
     await news(call, "gave up", 'hx-trigger="every 5s"')
     async with database.transaction(user=alice.id) as db:
-        await ledger.adjust(db, alice.id, reference="gift", amount=500, reason="thanks", actor=alice.id)
+        await money.adjust(db, alice.id, reference="gift", amount=500, reason="thanks", actor=alice.id)
     await news(call, "1,470")
 
 

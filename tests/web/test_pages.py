@@ -3,11 +3,12 @@
 import re
 import uuid
 
+import pytest
 from sqlalchemy import text
 
 from talktime.agents.publish import Draft, publish
 from talktime.calls import lifecycle
-from talktime.credits import ledger
+from talktime.credits import money
 from talktime.credits.pricing import Rate
 from talktime.db.session import Database
 from tests.people import WHY, Person, new_person
@@ -137,6 +138,26 @@ async def test_a_denied_call_says_why_and_that_it_is_free(open_browser: OpenBrow
         assert "Charged 0 credits" in words and "Balance" not in words
 
 
+@pytest.mark.parametrize(
+    ("limits", "tag", "why"),
+    [
+        ({"per_day": 1}, "day&#39;s limit", "because your limit for a day was reached."),
+        ({"per_call": 1}, "call&#39;s limit", "because your limit for a call is too low for one."),
+        ({"per_caller": 1}, "caller&#39;s limit", "because your limit for a caller was reached."),
+    ],
+)
+async def test_a_call_that_a_guard_kept_out_says_which_and_that_it_is_free(
+    as_alice: Browser, database: Database, alice: Person, *, limits: dict[str, int], tag: str, why: str
+) -> None:
+    every: dict[str, int | None] = {"per_day": None, "per_call": None, "per_caller": None, **limits}
+    async with database.transaction(user=alice.id) as db:
+        await money.set_guards(db, alice.id, **every)
+    call = await ring(database, alice)
+    for address in ("/", f"/calls/{call}"):
+        words = words_of((await as_alice.get(address)).text)
+        assert tag in words and why in words and "Charged 0 credits" in words
+
+
 async def test_a_call_that_never_reached_the_books_has_a_receipt_too(
     as_alice: Browser, database: Database, alice: Person
 ) -> None:
@@ -152,7 +173,7 @@ async def test_a_call_that_never_reached_the_books_has_a_receipt_too(
 async def test_a_call_that_went_below_zero_shows_both_lines(open_browser: OpenBrowser, database: Database) -> None:
     erin = await new_person(database, "Erin", credits=20)
     async with database.transaction(user=erin.id) as db:
-        await ledger.set_limits(db, erin.id, grace_limit=20)
+        await money.set_limits(db, erin.id, grace_limit=20)
     call = await answer(database, erin)
     await extend(database, erin, call)
     await finish(database, erin, call, 110, reason="credit_ended")
@@ -176,7 +197,7 @@ async def test_a_short_call_and_a_fault_of_ours_are_free(open_browser: OpenBrows
     finn = await new_person(database, "Finn", credits=100, rate=Rate(credits_per_minute=15, free_seconds=10))
     short, failed = await answer(database, finn), await answer(database, finn)
     await finish(database, finn, short, 4)
-    await finish(database, finn, failed, 40, reason="error", failed=True, not_charged_reason="platform fault")
+    await finish(database, finn, failed, 40, reason="error", failed=True, not_charged_reason="platform_fault")
     browser = await signed_in(open_browser(), database, finn)
     assert "a call shorter than 10 s is free" in words_of((await browser.get(f"/calls/{short}")).text)
     assert "Not charged: the fault was ours." in words_of((await browser.get(f"/calls/{failed}")).text)

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 from sqlalchemy import text
@@ -21,6 +22,7 @@ from talktime.agents import demo as content
 from talktime.calls import history
 from talktime.calls.history import CallRecord
 from talktime.calls.models import Party, Turn
+from talktime.calls.receipt import Receipt
 from talktime.carriers.simulated import SimulatedAccount
 from talktime.db.session import Database
 from talktime.errors import BadInput, NotFound
@@ -161,7 +163,8 @@ async def print_call(call: PlacedCall, number: str) -> CallRecord | None:
         _say("Nobody answers this number.")
         return None
     _say("")
-    for line in receipt_lines(record):
+    _say(f"Receipt of call {record.call.id}: {record.call.status.value}, {record.call.end_reason}")
+    for line in receipt_lines(record.receipt):
         _say(line)
     return record
 
@@ -189,23 +192,40 @@ def fitted(line: str) -> str:
     return line[:indent] + f"\n{' ' * indent}".join(textwrap.wrap(line[indent:], max(30, width - indent)))
 
 
-def receipt_lines(record: CallRecord) -> list[str]:
-    """The receipt as text: the sum in words, each line of the ledger, the balance."""
-    call, receipt = record.call, record.receipt
-    lines = [f"Receipt of call {call.id}: {call.status.value}, {call.end_reason}"]
+def receipt_lines(receipt: Receipt | None, *, zone: str = "UTC") -> list[str]:
+    """The receipt as text: both clocks, the sum in words, each line of the ledger, what was not billed and why."""
     if receipt is None:
-        return [*lines, "  not charged: the agent did not talk"]
+        return ["  not charged: the agent did not talk"]
+    lines = [f"  {name:<9} {words}" for name, words in _times(receipt, zone)]
     lines.append(f"  {receipt.rule}")
     if receipt.not_charged_reason:
-        lines.append(f"  not charged: {receipt.not_charged_reason}")
+        lines.append(f"  not charged: {receipt.not_charged_reason.replace('_', ' ')}")
     lines += [
         f"  line {line.seq}  {line.type:<16} {line.amount:>6} credits   balance {line.balance_after}"
+        + (f"   {line.reason}" if line.reason else "")
         for line in receipt.lines
     ]
+    if receipt.final_reason:
+        lines.append(f"  it got no more time: {receipt.final_reason.replace('_', ' ')}")
     if receipt.unbilled:
         lines.append(f"  {receipt.unbilled} credits more were talked than could be charged; they are not billed")
-    lines.append(f"  charged: {receipt.charged} credits")
-    return lines
+    if receipt.claim is not None:
+        by_itself = " by itself" if receipt.claim.automatic else ""
+        claimed = f"{receipt.claim.reason.replace('_', ' ')}: {receipt.claim.state.value.lower()}{by_itself}"
+        lines.append(f"  said not to be a real call, {claimed}")
+    if not receipt.is_final:
+        return [*lines, f"  held so far: {receipt.held} credits"]
+    return [*lines, f"  charged: {receipt.charged} credits"]
+
+
+def _times(receipt: Receipt, zone: str) -> list[tuple[str, str]]:
+    """When it rang, was answered and ended, on the reader's clock, and how long each side measured."""
+    moments = (("rang", receipt.began_at), ("answered", receipt.answered_at), ("ended", receipt.ended_at))
+    local = [(name, f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S %Z}") for name, at in moments if at is not None]
+    if receipt.answered_at is None:
+        return local
+    carriers = "" if receipt.carrier_seconds is None else f", {receipt.carrier_seconds} s by the carrier's"
+    return [*local, ("talk", f"{receipt.seconds} s by our clock{carriers}")]
 
 
 def document_of(call: PlacedCall, record: CallRecord | None, number: str) -> dict[str, Any]:

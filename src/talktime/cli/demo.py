@@ -9,7 +9,7 @@ from talktime.accounts.models import Role, User
 from talktime.agents import demo as content
 from talktime.agents.publish import Draft, create, publish
 from talktime.calls.models import Call
-from talktime.credits import ledger
+from talktime.credits import money
 from talktime.credits.models import Price
 from talktime.db.session import Database
 from talktime.numbers import pool
@@ -63,7 +63,7 @@ async def ensure_demo(database: Database) -> Demo:
             await publish(db, user.id, agent.id, draft)
             await pool.add(db, NUMBER, carrier="simulated")
             await pool.assign(db, NUMBER, user=user.id, agent=agent.id)
-            await ledger.adjust(
+            await money.adjust(
                 db, user.id, reference="demo:start", amount=CREDITS, reason="Credits to try with", actor=operator.id
             )
         calls = await db.scalar(select(func.count()).select_from(Call).where(Call.user_id == user.id))

@@ -7,21 +7,16 @@ import asyncio
 import contextlib
 import gc
 import os
-import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Collection, Generator
 from dataclasses import dataclass
 
-import httpx
 import uvicorn
 from fastapi import FastAPI
 
 from talktime import app as application
-from talktime.carriers.simulated import SimulatedAccount
 from talktime.cli import running
+from talktime.cli.companies import companies_of
 from talktime.cli.demo import Demo, ensure_demo
 from talktime.db import embedded
 from talktime.db.current import is_current
@@ -30,7 +25,6 @@ from talktime.errors import BadInput, Conflict, ProviderError, TalktimeError
 from talktime.http.problems import DATABASE_AWAY
 from talktime.settings import Settings
 
-_CARRIER_STARTS_SECONDS = 15.0
 _WATCH_SECONDS = 3.0
 _FRAME_BYTES_MAX = 64 * 1024
 
@@ -66,8 +60,8 @@ async def served(
         sync = stack.enter_context(contextlib.ExitStack())
         listener = _listen(settings)
         sync.callback(listener.close)
-        company = _PhoneCompany(settings) if demo else None
-        if company is not None:
+        companies = companies_of(settings) if demo else []
+        for company in companies:
             stack.push_async_callback(company.end)
             await company.begin()
         url = await asyncio.to_thread(sync.enter_context, running.database_url(settings))
@@ -75,7 +69,7 @@ async def served(
         database = connect(url, connections_max=4)
         stack.push_async_callback(database.close)
         customer = await ensure_demo(database) if demo else None
-        if company is not None:
+        for company in companies:
             await company.ready()
         app = application.create_app(settings, url, parts=parts, demo=demo)
         await stack.enter_async_context(web_server(app, listener, drain_seconds_max, impatient or asyncio.Event()))
@@ -143,76 +137,6 @@ async def _embedded_kept(settings: Settings, database: Database) -> AsyncIterato
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-
-
-class _PhoneCompany:
-    """The simulated carrier, as a process of its own: it goes on when we are killed, and we find it again."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._account = SimulatedAccount.of(settings)
-        self._client = httpx.AsyncClient(timeout=2, trust_env=False)
-        self._process: asyncio.subprocess.Process | None = None
-        self._pid: int | None = None
-
-    async def begin(self) -> None:
-        """Start it, unless it runs; it comes up while we do other things."""
-        self._pid = await carrier_pid(self._account, self._client)
-        if self._pid is not None:
-            return
-        environment = {
-            **os.environ,
-            "TALKTIME_HOME": str(self._settings.home),
-            "TALKTIME_PORT": str(self._settings.port),
-            "TALKTIME_CARRIER_PORT": str(self._settings.carrier_port),
-        }
-        with (self._settings.home / "carrier.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "talktime.simulate.carrier",
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                # Ctrl-C in the terminal is for us: our calls are drained while the company still carries them.
-                start_new_session=True,
-            )
-
-    async def ready(self) -> None:
-        """Wait until it answers. Raises ProviderError when it cannot be started."""
-        deadline = time.monotonic() + _CARRIER_STARTS_SECONDS
-        while self._pid is None:
-            is_gone = self._process is not None and self._process.returncode is not None
-            if is_gone or time.monotonic() > deadline:
-                raise ProviderError(
-                    f"The simulated carrier could not be started on {self._account.api_base}:"
-                    f" set TALKTIME_CARRIER_PORT to a free port ({self._settings.home / 'carrier.log'} says more).",
-                    permanent=True,
-                )
-            await asyncio.sleep(0.05)
-            self._pid = await carrier_pid(self._account, self._client)
-
-    async def end(self) -> None:
-        """Stop it, also one that an earlier process of ours left behind."""
-        await self._client.aclose()
-        pid = self._pid or (self._process.pid if self._process is not None else None)
-        if pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-        if self._process is not None:
-            await self._process.wait()
-
-
-async def carrier_pid(account: SimulatedAccount, client: httpx.AsyncClient) -> int | None:
-    """Who answers at the carrier's door and knows its secret; None when nobody does."""
-    try:
-        answer = await client.get(
-            f"{account.api_base}/simulate/health", headers={"Authorization": f"Bearer {account.control_secret}"}
-        )
-    except httpx.HTTPError:
-        return None
-    return int(answer.json()["pid"]) if answer.status_code == 200 else None
 
 
 class _Server(uvicorn.Server):

@@ -154,7 +154,7 @@ class ReceiptDocument:
     unbilled: int
     """What the call cost beyond what was set aside for it: the customer does not pay that."""
     not_charged_reason: str
-    """Empty, or why the call costs nothing: `platform fault`, `no_credit` …"""
+    """Empty, or why the call costs nothing: `platform_fault`, `no_credit` …"""
     lines: tuple[ReceiptLine, ...]
 
     @property

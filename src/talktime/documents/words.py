@@ -178,7 +178,13 @@ ENGLISH = Words(
         "no_price": "the agent did not answer, because there is no price",
         "never answered": "the call was never answered",
         "not answered yet": "the phone is still ringing",
-        "platform fault": "the fault was ours",
+        "day_limit": "the agent did not answer, because the limit for a day was reached",
+        "call_limit": "the agent did not answer, because the limit for a call is too low for one",
+        "caller_limit": "the agent did not answer, because the limit for a caller was reached",
+        "platform_fault": "the fault was ours",
+        "wrong_number": "it was a wrong number",
+        "spam": "it was spam",
+        "not_a_call": "nobody was there",
     },
 )
 
@@ -264,7 +270,13 @@ GERMAN = Words(
         "no_price": "nicht angenommen, weil kein Preis hinterlegt ist",
         "never answered": "der Anruf wurde nie angenommen",
         "not answered yet": "das Telefon klingelt noch",
-        "platform fault": "der Fehler lag bei uns",
+        "day_limit": "nicht angenommen, weil die Tagesgrenze erreicht war",
+        "call_limit": "nicht angenommen, weil die Grenze je Anruf dafür zu niedrig ist",
+        "caller_limit": "nicht angenommen, weil die Grenze für diesen Anrufer erreicht war",
+        "platform_fault": "der Fehler lag bei uns",
+        "wrong_number": "es war falsch verbunden",
+        "spam": "es war ein Werbeanruf",
+        "not_a_call": "es war niemand in der Leitung",
     },
 )
 

@@ -11,7 +11,9 @@ from starlette.requests import HTTPConnection
 
 from talktime.carriers.contract import Carrier
 from talktime.db.session import Database
+from talktime.gateways.contract import Gateway
 from talktime.jobs import Jobs
+from talktime.payments.till import Till
 from talktime.settings import Settings
 from talktime.speech.choose import Trio
 from talktime.voice.conversation import Engine
@@ -40,6 +42,8 @@ class Context:
     meter: Meter
     engine: Engine
     receptionists: Receptionists
+    till: Till
+    """What money is taken with; without a payment company there is nothing to buy."""
     demo: bool = False
     taking_calls: bool = True
     live: set[Live] = field(default_factory=set)
@@ -48,6 +52,16 @@ class Context:
     """Calls that were told to open a media socket here, and when (monotonic)."""
     dead: list[str] = field(default_factory=list)
     """Background work that died of a mistake of ours; a process with any is not ready."""
+
+    @property
+    def gateways(self) -> Mapping[str, Gateway]:
+        """The payment companies, by name."""
+        return self.till.gateways
+
+    @property
+    def gateway(self) -> Gateway | None:
+        """Where what is bought is paid: the first payment company."""
+        return next(iter(self.gateways.values()), None)
 
     def socket_promised(self, carrier_call_id: str) -> None:
         """The carrier of a ringing call was told to open its media socket."""

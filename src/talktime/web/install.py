@@ -5,12 +5,16 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from talktime.http import health
 from talktime.http.problems import problem
 from talktime.http.security import harden
-from talktime.web import assets, pages, signing_in
+from talktime.web import assets, claims, operator, pages, signing_in, statements, wallet
 from talktime.web.render import error_page, warm
 
 router = APIRouter(include_in_schema=False)
 router.include_router(pages.router)
 router.include_router(signing_in.router)
+router.include_router(wallet.router)
+router.include_router(claims.router)
+router.include_router(statements.router)
+router.include_router(operator.router)
 router.include_router(assets.router)
 
 

@@ -14,21 +14,21 @@ from fastapi import APIRouter, Request, Response
 from talktime.accounts.sessions import Identity
 from talktime.agents.reading import agents_of
 from talktime.calls import history, watching
-from talktime.calls.history import CallRecord
-from talktime.credits.account import Funds, funds_of
+from talktime.calls.receipt import claim_of
+from talktime.credits.account import funds_of
 from talktime.http.context import Context, context_of
 from talktime.numbers.assigned import numbers_of
 from talktime.numbers.models import PhoneNumber
 from talktime.web import words
+from talktime.web.frame import frame
+from talktime.web.receipts import claim_view
 from talktime.web.render import error_page, page
 from talktime.web.routing import PageRoute
 from talktime.web.signing_in import who_asks
-from talktime.web.views import AgentView, agent_view, call_view, credit_sentence, reply_time
+from talktime.web.views import AgentView, agent_view, call_view, reply_time
 from talktime.web.words import Clock
 
 CALLS_PER_PAGE = 20
-_LIVE_SECONDS = 1
-_QUIET_SECONDS = 5
 _NUMBERS_WHY = "a number's owner is looked up in the pool, which is nobody's own"
 
 router = APIRouter(route_class=PageRoute)
@@ -86,7 +86,7 @@ async def _overview(context: Context, identity: Identity, before: uuid.UUID | No
         shelf = await watching.shelf(db, identity.user_id, before=before, limit=CALLS_PER_PAGE)
         version = _stamp(await watching.version(db, identity.user_id, limit=CALLS_PER_PAGE), clock)
     return {
-        **_frame(identity, funds, shelf.live, clock),
+        **frame(identity, funds, shelf.live, clock, "calls"),
         "greeting": words.greeting(clock.local(clock.now)),
         "sentence": words.people(len(shelf.live)),
         "agents": agents,
@@ -105,26 +105,15 @@ async def _one_call(context: Context, identity: Identity, call: uuid.UUID) -> di
     async with context.database.transaction(user=identity.user_id, snapshot=True) as db:
         record = await history.one(db, identity.user_id, call)
         funds = await funds_of(db, identity.user_id)
+        claim = await claim_of(db, identity.user_id, call)
         live = await watching.running(db, identity.user_id)
         version = _stamp(await watching.version(db, identity.user_id, call=call), clock)
     return {
-        **_frame(identity, funds, live, clock),
+        **frame(identity, funds, live, clock, "calls"),
         "call": call_view(record, clock),
+        "claim": claim_view(record, claim),
         "watch": f"/calls/{call}/live",
         "version": version,
-    }
-
-
-def _frame(identity: Identity, funds: Funds, live: Sequence[CallRecord], clock: Clock) -> dict[str, Any]:
-    """What stands around every page."""
-    return {
-        "name": identity.name,
-        "zone": clock.zone,
-        "live_count": len(live),
-        "balance": words.figure(funds.balance),
-        "held": words.held_in_words(funds.held, len(live)),
-        "credit_sentence": credit_sentence(funds),
-        "poll_seconds": _LIVE_SECONDS if live else _QUIET_SECONDS,
     }
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from talktime.calls.history import CallRecord
-from talktime.calls.receipt import Receipt
+from talktime.calls.receipt import Receipt, ReceiptLine
+from talktime.credits.models import ChargeClaim, ClaimState, NotCharged
 from talktime.web import words
 from talktime.web.words import Clock
 
@@ -21,6 +22,40 @@ class ReceiptView:
     """What for, credits, and the balance before and after."""
     total: str
     notes: Sequence[str]
+    is_final: bool = False
+
+
+CLAIM_REASONS = {
+    NotCharged.SPAM: "Spam, or somebody selling something",
+    NotCharged.WRONG_NUMBER: "A wrong number",
+    NotCharged.NOT_A_CALL: "Nobody was there: silence, a fax, a pocket",
+}
+"""What a customer may say of a call that was not a real one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimView:
+    """Whether a customer may say that a call was not a real one, or what became of their saying so."""
+
+    choices: Sequence[tuple[str, str]]
+    """Value and words; none when nothing is to be said."""
+    sentence: str
+    tone: words.Tone
+
+
+def claim_view(record: CallRecord, claim: ChargeClaim | None) -> ClaimView:
+    """What stands below a call's receipt."""
+    if claim is not None:
+        said = f"You said: {CLAIM_REASONS[NotCharged(claim.reason)].lower()}."
+        given = words.credits_in_words(claim.credits)
+        if claim.state == ClaimState.GRANTED:
+            return ClaimView((), f"{said} The {given} it had cost are back in your balance.", "ok")
+        if claim.state == ClaimState.REFUSED:
+            return ClaimView((), f"{said} Somebody looked at it, and the charge stays.", "")
+        return ClaimView((), f"{said} Somebody looks at it; you are told by mail.", "warn")
+    if record.receipt is not None and record.receipt.can_be_claimed:
+        return ClaimView([(reason.value, said) for reason, said in CLAIM_REASONS.items()], "", "")
+    return ClaimView((), "", "")
 
 
 def receipt_view(record: CallRecord, clock: Clock) -> ReceiptView:
@@ -43,10 +78,13 @@ def receipt_view(record: CallRecord, clock: Clock) -> ReceiptView:
         tag="settled" if receipt.charged else "not charged",
         tone="ok" if receipt.charged else "",
         facts=_receipt_facts(record, receipt, clock),
-        rule=receipt.rule if receipt.billable_seconds else "",
-        lines=[_receipt_line(line.type, line.amount, line.balance_after) for line in receipt.lines],
+        rule=receipt.rule.replace("the carrier's clock", "the phone company's clock")
+        if receipt.billable_seconds
+        else "",
+        lines=[_receipt_line(line) for line in receipt.lines],
         total=words.credits_in_words(receipt.charged),
         notes=_receipt_notes(receipt),
+        is_final=True,
     )
 
 
@@ -64,11 +102,13 @@ def _receipt_facts(record: CallRecord, receipt: Receipt, clock: Clock) -> list[t
     return facts
 
 
-def _receipt_line(kind: str, amount: int, balance_after: int) -> tuple[str, str, str]:
+def _receipt_line(line: ReceiptLine) -> tuple[str, str, str]:
     known = {"CALL_USAGE": "From your credits", "GRACE_USAGE": "On grace", "ADMIN_ADJUSTMENT": "Correction"}
-    label = known.get(kind, kind.capitalize().replace("_", " "))
-    before = words.figure(balance_after - amount)
-    return label, words.figure(amount), f"Balance {before} → {words.figure(balance_after)}"
+    label = known.get(line.type, line.type.capitalize().replace("_", " "))
+    if line.type == "ADMIN_ADJUSTMENT" and (line.reason or "").startswith("not charged"):
+        label = "Given back"
+    before = words.figure(line.balance_after - line.amount)
+    return label, words.figure(line.amount), f"Balance {before} → {words.figure(line.balance_after)}"
 
 
 def _receipt_notes(receipt: Receipt) -> list[str]:
@@ -81,6 +121,10 @@ def _receipt_notes(receipt: Receipt) -> list[str]:
         notes.append("Not charged.")
     if any(line.type == "GRACE_USAGE" for line in receipt.lines):
         notes.append("On grace means below zero, so that a call is not cut short; your next purchase pays it back.")
+    if receipt.counted_seconds != receipt.seconds and not receipt.not_charged_reason:
+        notes.append("The phone company measured another length than we did; theirs is what counts.")
+    if receipt.final_reason and (note := words.no_more_time(receipt.final_reason)):
+        notes.append(note)
     if receipt.unbilled:
         notes.append(f"{words.credits_in_words(receipt.unbilled)} more than was held: you do not pay them.")
     return notes

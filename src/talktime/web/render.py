@@ -1,5 +1,7 @@
 """Turning templates into pages. Everything is escaped, and a name that a template misspells is an error, no blank."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jinja2
@@ -15,10 +17,12 @@ _TITLES = {
 }
 
 
-def page(template: str, *, status: int = 200, **values: Any) -> Response:
+def page(
+    template: str, *, status: int = 200, headers: Mapping[str, str] = MappingProxyType({}), **values: Any
+) -> Response:
     """A page, or a part of one."""
     text = _ENVIRONMENT.get_template(template).render(**values)
-    return Response(text, status, media_type="text/html; charset=utf-8")
+    return Response(text, status, headers=headers, media_type="text/html; charset=utf-8")
 
 
 def error_page(status: int, message: str) -> Response:

@@ -6,6 +6,7 @@ Pure functions: values in, words out. Nothing here is escaped; that is the templ
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -14,6 +15,7 @@ import phonenumbers
 from talktime.agents.opening_hours import OpeningHours
 from talktime.calls.models import Call, CallStatus
 from talktime.calls.routing import Route
+from talktime.gateways import currencies
 
 Tone = Literal["live", "ok", "warn", "bad", ""]
 
@@ -69,6 +71,11 @@ _ROUTES: Mapping[str, Outcome] = {
     Route.DEBT: Outcome("no credit", "warn", "The account owes credits.", _FALLBACK),
     Route.BLOCKED: Outcome("not answered", "warn", "The account is blocked.", _FALLBACK),
     Route.NO_PRICE: Outcome("not answered", "warn", "No price is set for calls.", _FALLBACK),
+    Route.DAY_LIMIT: Outcome("day's limit", "warn", "What you let be spent in a day was spent.", _FALLBACK),
+    Route.CALL_LIMIT: Outcome("call's limit", "warn", "A call costs more than you let one cost.", _FALLBACK),
+    Route.CALLER_LIMIT: Outcome(
+        "caller's limit", "warn", "What you let one caller cost in a day was spent.", _FALLBACK
+    ),
 }
 _RINGING = Outcome("ringing", "live", "The phone is ringing.")
 _TALKING = Outcome("talking", "live", "They are talking right now.")
@@ -101,11 +108,35 @@ def not_charged(reason: str) -> str:
         "debt": "Not charged: the agent did not answer, because the account owes credits.",
         "blocked": "Not charged: the agent did not answer, because the account is blocked.",
         "no_price": "Not charged: the agent did not answer, because there is no price.",
+        "day_limit": "Not charged: the agent did not answer, because your limit for a day was reached.",
+        "call_limit": "Not charged: the agent did not answer, because your limit for a call is too low for one.",
+        "caller_limit": "Not charged: the agent did not answer, because your limit for a caller was reached.",
         "never answered": "Not charged: the call was never answered.",
         "not answered yet": "Not charged yet: the phone is still ringing.",
-        "platform fault": "Not charged: the fault was ours.",
+        "platform_fault": "Not charged: the fault was ours.",
+        "wrong_number": "Not charged: it was a wrong number.",
+        "spam": "Not charged: it was spam.",
+        "not_a_call": "Not charged: nobody was there.",
     }
     return known.get(reason, f"Not charged: {reason.replace('_', ' ')}.")
+
+
+def no_more_time(reason: str) -> str:
+    """Why a call got no more time than it had; "" when that needs no saying."""
+    known = {
+        "no_credit": "There was no credit left to go on with.",
+        "debt": "It could not go on, because the account owes credits.",
+        "blocked": "It could not go on, because the account is blocked.",
+        "day_limit": "It could not go on: your limit for a day was reached.",
+        "call_limit": "It could not go on: your limit for a call was reached.",
+        "caller_limit": "It could not go on: your limit for a caller was reached.",
+    }
+    return known.get(reason, "")
+
+
+def plain_amount(minor: int, currency: str) -> str:
+    """An amount as a form's field takes it: `50.00`, in yen `50`."""
+    return f"{Decimal(minor).scaleb(-currencies.decimals(currency)):f}"
 
 
 def clock_zone(name: str) -> ZoneInfo:
@@ -156,6 +187,11 @@ def length_in_words(seconds: int) -> str:
 def figure(credits: int) -> str:
     """`8,412`, `−10`."""
     return f"{credits:,}".replace("-", "−")
+
+
+def signed(credits: int) -> str:
+    """`+500`, `−15`."""
+    return f"{credits:+,}".replace("-", "−")
 
 
 def credits_in_words(credits: int) -> str:

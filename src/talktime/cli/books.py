@@ -1,0 +1,103 @@
+"""What the operator's commands on credits have in common: one transaction, people by name, and two ways to print.
+
+The rule: whoever changes something says who they are (`--by`), and must be an active administrator.
+"""
+
+import json
+import sys
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from talktime.accounts.models import User
+
+WHY = "the operator looks after everybody's credits"
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+By = Annotated[str, typer.Option("--by", metavar="EMAIL", help="Who does this: an operator.")]
+Whose = Annotated[str, typer.Argument(metavar="USER", help="Whose account: an e-mail address, or an id.")]
+Which = Annotated[uuid.UUID, typer.Argument(metavar="CALL", help="The call's id.")]
+Result = TypeVar("Result")
+
+
+def in_the_books(work: "Callable[[AsyncSession], Awaitable[Result]]") -> Result:
+    """Run a command's work in one transaction."""
+    from talktime.cli.running import open_database, read_settings, run
+
+    async def go() -> Result:
+        async with open_database(read_settings()) as database, database.transaction(everyone=WHY) as db:
+            return await work(db)
+
+    return run(go())
+
+
+async def find_user(db: "AsyncSession", name: str) -> "User":
+    """Somebody by e-mail address or id. Raises NotFound."""
+    from sqlalchemy import func, select
+
+    from talktime.accounts.models import User
+    from talktime.errors import NotFound
+
+    try:
+        whose = User.id == uuid.UUID(name)
+    except ValueError:
+        whose = func.lower(User.email) == name.lower()
+    found = await db.scalar(select(User).where(whose))
+    if found is None:
+        raise NotFound(f"Nobody here has the address or the id {name}.")
+    return found
+
+
+async def find_operator(db: "AsyncSession", name: str) -> uuid.UUID:
+    """The same for who does something. Raises NotFound, NotAnOperator."""
+    from talktime.credits.operators import require_operator
+
+    actor = await find_user(db, name)
+    await require_operator(db, actor.id)
+    return actor.id
+
+
+async def user_of_call(db: "AsyncSession", call: uuid.UUID) -> "User":
+    """Whose call this is. Raises NotFound."""
+    from sqlalchemy import select
+
+    from talktime.accounts.models import User
+    from talktime.calls.models import Call
+    from talktime.errors import NotFound
+
+    found = await db.scalar(select(User).join(Call, Call.user_id == User.id).where(Call.id == call))
+    if found is None:
+        raise NotFound(f"There is no call {call}.")
+    return found
+
+
+def show(document: Any, lines: Sequence[str], *, as_json: bool) -> None:
+    """Print a document for programs, or lines for people."""
+    sys.stdout.write(json.dumps(document, default=str) + "\n" if as_json else "".join(f"{line}\n" for line in lines))
+
+
+def credits_of(figure: int) -> str:
+    """`1 credit`, `8,412 credits`."""
+    return f"{figure:,} credit{'' if abs(figure) == 1 else 's'}"
+
+
+async def account_row(db: "AsyncSession", user: "User") -> dict[str, Any]:
+    from sqlalchemy import select
+
+    from talktime.credits.models import CreditAccount
+
+    found = await db.scalar(
+        select(CreditAccount).where(CreditAccount.user_id == user.id).execution_options(populate_existing=True)
+    )
+    names = (
+        "balance", "held", "grace_limit", "clawback_debt", "blocked_reason", "open_calls", "max_open_calls",
+        "spent_on", "spent_today", "day_limit", "call_limit", "caller_limit", "low_balance", "seq",
+    )  # fmt: skip
+    # Somebody who never had a credit has no account yet: what it would begin with.
+    begins = {"blocked_reason": None, "spent_on": None, "max_open_calls": 10} | dict.fromkeys(names[9:13])
+    return {name: getattr(found, name) if found is not None else begins.get(name, 0) for name in names}

@@ -1,0 +1,95 @@
+"""What a worker does by itself, again and again: mail what is to be told, prove the books, say which jobs gave up.
+
+The rule: any number of workers may go round at once. What a round finds it says once; one that fails says so in the log
+and goes on with the next.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from talktime import log
+from talktime.alerts import raise_alert
+from talktime.alerts.digest import mail_alerts
+from talktime.credits import verify
+from talktime.db.session import Database
+from talktime.jobs import Jobs
+from talktime.mail.send import Mailer
+from talktime.notices.send import send_notices
+
+WHY = "what went wrong in anybody's name is put before the operator"
+VERIFY_JOB = "ledger.verify"
+VERIFY_FULL_JOB = "ledger.verify_full"
+_MAIL_SECONDS = 15.0
+_NAMED_MAX = 20
+"""So many violations become alerts of their own; the rest is a number."""
+_LOGGER = log.get(__name__)
+
+
+async def every(seconds: float, what: str, step: Callable[[], Awaitable[object]]) -> None:
+    """Do a step again and again until cancelled; what the database or a provider spoils is tried at the next."""
+    while True:
+        try:
+            await step()
+        except (SQLAlchemyError, OSError) as error:
+            _LOGGER.warning("a round did not come to its end", round=what, error=type(error).__name__)
+        await asyncio.sleep(seconds)
+
+
+async def tell(database: Database, mailer: Mailer, alerts_to: Sequence[str], base_url: str) -> None:
+    """Mail customers what they are to know and the operator what a person must see, until cancelled."""
+
+    async def step() -> None:
+        await note_failed_jobs(database)
+        await send_notices(database, mailer, base_url=base_url)
+        await mail_alerts(database, mailer, alerts_to, base_url=base_url)
+
+    await every(_MAIL_SECONDS, "mail", step)
+
+
+def prove_regularly(jobs: Jobs, database: Database) -> None:
+    """Every quarter of an hour what is new in the books, every night the whole of them."""
+
+    async def quick() -> None:
+        await prove(database, full=False)
+
+    async def full() -> None:
+        await prove(database, full=True)
+
+    jobs.handle_regularly("*/15 * * * *", VERIFY_JOB, quick)
+    jobs.handle_regularly("0 3 * * *", VERIFY_FULL_JOB, full)
+
+
+async def prove(database: Database, *, full: bool) -> int:
+    """Verify the books and put what is wrong before the operator; gives how much that is."""
+    verdict = await verify.verify(database, full=full)
+    if verdict.is_clean:
+        return 0
+    _LOGGER.critical("the books are wrong", violations=len(verdict.violations))
+    async with database.transaction(everyone=WHY) as db:
+        for violation in verdict.violations[:_NAMED_MAX]:
+            detail = {"seq": violation.seq, "problem": violation.problem}
+            await raise_alert(db, "ledger_wrong", violation.user_id, detail, once=True)
+        rest = len(verdict.violations) - _NAMED_MAX
+        if rest > 0:
+            await raise_alert(db, "ledger_wrong", None, {"violations": rest}, once=True)
+    return len(verdict.violations)
+
+
+async def note_failed_jobs(database: Database) -> None:
+    """A job that was tried to the end and failed becomes an alert, once."""
+    async with database.transaction(everyone=WHY) as db:
+        # One worker at a time looks and says; whoever comes meanwhile has nothing to add.
+        if not await db.scalar(text("SELECT pg_try_advisory_xact_lock(hashtextextended('job_failed', 0))")):
+            return
+        failed = await db.execute(
+            text(
+                "SELECT j.id, j.task_name FROM procrastinate_jobs j WHERE j.status = 'failed' AND NOT EXISTS ("
+                " SELECT FROM alerts a WHERE a.kind = 'job_failed' AND a.detail ->> 'job_id' = j.id::text)"
+                " ORDER BY j.id LIMIT 50"
+            )
+        )
+        for row in failed:
+            await raise_alert(db, "job_failed", None, {"job_id": str(row.id), "task": row.task_name})

@@ -1,0 +1,73 @@
+"""What people send with a form: read once, bounded, checked field by field, so that an error stands beside its field.
+
+The one rule: a form of another site is refused before anything of it is read.
+"""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+
+from talktime.errors import BadInput
+from talktime.gateways import currencies
+from talktime.http.context import context_of
+from talktime.http.security import refuse_other_sites
+
+_BYTES_MAX = 16 * 1024
+_FIELDS_MAX = 40
+_CREDITS_MAX = 10**12
+
+
+class Form:
+    """The fields of one form, and what is wrong with them."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self.values = values
+        self.errors: dict[str, str] = {}
+
+    def text(self, name: str) -> str:
+        """A field as it came, without blanks around it."""
+        return self.values.get(name, "").strip()
+
+    def is_ticked(self, name: str) -> bool:
+        """Whether a box is ticked."""
+        return name in self.values
+
+    def credits(self, name: str) -> int | None:
+        """A whole number of credits; None where nothing stands. Thousands may be set apart."""
+        written = self.text(name).replace(",", "").replace(" ", "").replace("\N{NO-BREAK SPACE}", "")
+        if not written:
+            return None
+        if not (written.isascii() and written.isdigit()) or int(written) > _CREDITS_MAX:
+            self.errors[name] = "A whole number of credits, such as 500; or nothing for none."
+            return None
+        return int(written)
+
+    def money(self, name: str, currency: str) -> int | None:
+        """An amount in minor units of a currency: `50` and `50.00` are 5000 cents. Never through a float."""
+        decimals = currencies.decimals(currency)
+        # No more decimals than the currency has: `1,000` is a thousand to some and one to others, so it is asked again.
+        form = rf"([0-9]{{1,13}})(?:[.,]([0-9]{{1,{decimals}}}))?" if decimals else "([0-9]{1,13})()"
+        written = re.fullmatch(form, self.text(name))
+        minor = int(written[1] + (written[2] or "").ljust(decimals, "0")) if written else 0
+        if not 0 < minor <= _CREDITS_MAX:
+            example = f"50.{'0' * decimals}" if decimals else "50"
+            self.errors[name] = f"An amount in {currency}, such as {example}."
+            return None
+        return minor
+
+
+async def read_form(request: Request) -> Form:
+    """The form that came with a request. Raises Refused for another site's, BadInput for what is no form."""
+    refuse_other_sites(request, context_of(request).settings)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _BYTES_MAX:
+            raise BadInput("This form is too long.")
+    try:
+        # Of a name that stands there twice the last one counts.
+        return Form(dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_FIELDS_MAX)))
+    except ValueError:
+        raise BadInput("This is no form of ours: open the page here and try again.") from None

@@ -1,0 +1,209 @@
+"""The operator's page about money: what a person must see, and what a person must decide.
+
+The one rule: it is there for administrators alone; for anybody else there is no such page. What is done here is done by
+name, in a transaction of its own.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from talktime.accounts.models import Role
+from talktime.accounts.reading import emails_of
+from talktime.accounts.sessions import Identity
+from talktime.alerts import board
+from talktime.calls import watching
+from talktime.calls.claims import claims
+from talktime.credits import adjustments, money
+from talktime.credits.account import funds_of
+from talktime.db.session import Database
+from talktime.errors import NotFound
+from talktime.gateways.currencies import format_money
+from talktime.http.context import Context, context_of
+from talktime.payments import overview
+from talktime.web import words
+from talktime.web.forms import Form, read_form
+from talktime.web.frame import frame
+from talktime.web.render import page
+from talktime.web.routing import PageRoute
+from talktime.web.signing_in import who_asks
+from talktime.web.words import Clock
+
+WHY = "the operator looks after everybody's money"
+_SHOWN = 50
+
+router = APIRouter(prefix="/operator/money", route_class=PageRoute)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing to look at: an alert, a claim, an approval, an event."""
+
+    id: str
+    title: str
+    when: str
+    sentence: str
+    details: Sequence[str]
+    user: str = ""
+    tag: str = ""
+    tone: words.Tone = ""
+
+
+@router.get("")
+async def operator_page(request: Request) -> Response:
+    """Everything at once."""
+    identity = await _operator(request)
+    return page("operator_money.html", **await _everything(context_of(request), identity))
+
+
+@router.post("/alerts/{alert}")
+async def acknowledge(request: Request, alert: uuid.UUID) -> Response:
+    """Somebody has seen it and will see to it."""
+
+    async def work(database: Database, identity: Identity, form: Form) -> None:
+        async with database.transaction(everyone=WHY) as db:
+            await board.acknowledge(db, alert, identity.user_id, form.text("note"))
+
+    return await _done(request, work)
+
+
+@router.post("/claims/{user}/{call}")
+async def decide_claim(request: Request, user: uuid.UUID, call: uuid.UUID) -> Response:
+    """Give back what a call had cost, or leave it."""
+
+    async def work(database: Database, identity: Identity, form: Form) -> None:
+        grant, note = form.text("do") == "grant", form.text("note")[:1000] or None
+        async with database.transaction(everyone=WHY) as db:
+            await money.decide_claim(db, user, call, grant=grant, actor=identity.user_id, note=note)
+
+    return await _done(request, work)
+
+
+@router.post("/approvals/{approval}")
+async def decide_approval(request: Request, approval: uuid.UUID) -> Response:
+    """Say yes or no as the second person."""
+
+    async def work(database: Database, identity: Identity, form: Form) -> None:
+        decide = adjustments.approve if form.text("do") == "approve" else adjustments.refuse
+        async with database.transaction(everyone=WHY) as db:
+            await decide(db, approval, identity.user_id)
+
+    return await _done(request, work)
+
+
+async def _done(request: Request, work: Callable[[Database, Identity, Form], Awaitable[None]]) -> Response:
+    form = await read_form(request)
+    identity = await _operator(request)
+    await work(context_of(request).database, identity, form)
+    return RedirectResponse("/operator/money", 303)
+
+
+async def _operator(request: Request) -> Identity:
+    """Who asks, when that is an administrator; else there is no such page."""
+    identity = await who_asks(request)
+    if identity is None or identity.role != Role.ADMIN:
+        raise NotFound("There is no page at this address.")
+    return identity
+
+
+async def _everything(context: Context, identity: Identity) -> dict[str, Any]:
+    clock = Clock(datetime.now(UTC), identity.zone)
+    async with context.database.transaction(user=identity.user_id, snapshot=True) as db:
+        funds = await funds_of(db, identity.user_id)
+        live = await watching.running(db, identity.user_id)
+    async with context.database.transaction(everyone=WHY, snapshot=True) as db:
+        alerts = await board.open_alerts(db, limit=_SHOWN)
+        waiting = await claims(db, limit=_SHOWN)
+        pending = await adjustments.pending(db, limit=_SHOWN)
+        bought = await overview.newest(db, limit=_SHOWN)
+        disputes = await overview.disputes(db, limit=_SHOWN)
+        unmatched = await overview.unmatched(db, limit=_SHOWN)
+        named = [*(each.user_id for each in alerts if each.user_id), *(each.user_id for each in pending)]
+        emails = await emails_of(db, [*named, *(each.requested_by for each in pending)])
+    return {
+        **frame(identity, funds, live, clock, "operator"),
+        "alerts": [_alert(each, emails, clock) for each in alerts],
+        "claims": [
+            Case(
+                id=f"{each.user_id}/{each.call_id}",
+                title=f"{each.reason.replace('_', ' ').capitalize()}, says {each.email}",
+                when=_when(each.created_at, clock),
+                sentence=f"{words.length_in_words(each.seconds)}, {words.credits_in_words(each.credits)}.",
+                details=[f"call {each.call_id}"],
+            )
+            for each in waiting
+        ],
+        "approvals": [
+            Case(
+                id=str(each.id),
+                title=f"{words.signed(each.amount)} for {emails[each.user_id]}{', as debt' if each.as_debt else ''}",
+                when=_when(each.created_at, clock),
+                sentence=each.reason,
+                details=[f"asked for by {emails[each.requested_by]}", f"reference {each.reference}"],
+                tag="yours" if each.requested_by == identity.user_id else "",
+            )
+            for each in pending
+        ],
+        "purchases": [_purchase(each, clock, identity.locale) for each in bought],
+        "disputes": [
+            Case(
+                id=each.id,
+                title=f"{format_money(each.amount_minor, each.currency, identity.locale)}, {each.email}",
+                when=_when(each.created_at, clock),
+                sentence=each.reason.replace("_", " "),
+                details=[f"{each.kind.lower()} {each.id}", f"purchase {each.purchase_id}"],
+                tag=each.state.lower(),
+                tone="bad" if each.state in ("LOST", "WITHDRAWN", "OPENED", "FAILED") else "",
+            )
+            for each in disputes
+        ],
+        "events": [
+            Case(
+                id=str(each.id),
+                title=f"{each.provider}: {each.event_id}",
+                when=_when(each.received_at, clock),
+                sentence=each.outcome,
+                details=[f"talktime ledger payments again {each.id}"],
+                tag="gave up" if each.gave_up else "",
+                tone="bad" if each.gave_up else "",
+            )
+            for each in unmatched
+        ],
+    }
+
+
+def _alert(alert: board.Shown, emails: Mapping[uuid.UUID, str], clock: Clock) -> Case:
+    return Case(
+        id=str(alert.id),
+        title=alert.kind.replace("_", " ").capitalize(),
+        when=_when(alert.created_at, clock),
+        sentence=alert.sentence,
+        details=[f"{name.replace('_', ' ')} {value}" for name, value in alert.detail.items()],
+        user=emails.get(alert.user_id, "") if alert.user_id else "",
+    )
+
+
+def _purchase(bought: overview.Bought, clock: Clock, locale: str) -> Case:
+    tones: dict[str, words.Tone] = {"PAID": "ok", "PENDING": "warn", "FAILED": "bad"}
+    gone = f", {words.figure(bought.reversed_credits)} taken back" if bought.reversed_credits else ""
+    price = format_money(bought.amount_minor, bought.currency, locale)
+    return Case(
+        id=str(bought.id),
+        title=f"{bought.email}: {bought.name or bought.kind.lower()}",
+        when=_when(bought.created_at, clock),
+        sentence=f"{words.credits_in_words(bought.credits)} for {price}{gone}"
+        + (f" ({bought.failure.replace('_', ' ')})" if bought.failure else ""),
+        details=[f"purchase {bought.id}", *([f"payment {bought.payment_id}"] if bought.payment_id else [])]
+        + (["a test: no money moves"] if bought.test else []),
+        tag=bought.state.lower(),
+        tone=tones.get(bought.state, ""),
+    )
+
+
+def _when(at: datetime, clock: Clock) -> str:
+    return words.moment(clock.local(at), clock.local(clock.now))

@@ -1,0 +1,163 @@
+"""The operator's page about money: there for administrators alone, and what is done there is done once, by name."""
+
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from talktime.alerts import raise_alert
+from talktime.credits import adjustments, money
+from talktime.credits.models import Approval
+from talktime.db.session import Database
+from talktime.simulate.gateway_deeds import MakeRefund
+from tests.payments.counter import Counter, open_counter
+from tests.people import WHY, Person, charges, new_person
+from tests.web.conftest import Browser, OpenBrowser, signed_in
+from tests.web.stage import answer, finish
+from tests.web.test_pages import words_of
+from tests.web.test_signing_in import FROM_ELSEWHERE
+
+PAGE = "/operator/money"
+
+
+@pytest.fixture
+async def as_ada(open_browser: OpenBrowser, database: Database, ada: Person) -> Browser:
+    """The operator's browser."""
+    return await signed_in(open_browser(), database, ada)
+
+
+@pytest.fixture
+async def counter(database: Database, tmp_path: Path) -> AsyncIterator[Counter]:
+    async with open_counter(database, tmp_path) as counter:
+        yield counter
+
+
+async def an_alert(database: Database, person: Person) -> uuid.UUID:
+    name = uuid.uuid4().hex
+    async with database.transaction(everyone=WHY) as db:
+        await raise_alert(db, "unknown_payment", person.id, {"payment_id": name})
+        found = await db.scalar(text("SELECT id FROM alerts WHERE detail ->> 'payment_id' = :name"), {"name": name})
+    assert isinstance(found, uuid.UUID)
+    return found
+
+
+async def a_request(database: Database, person: Person, actor: Person, amount: int = 500) -> Approval:
+    async with database.transaction(everyone=WHY) as db:
+        made = await adjustments.request(
+            db,
+            user=person.id,
+            reference=uuid.uuid4().hex,
+            amount=amount,
+            reason="<b>an apology</b>",
+            actor=actor.id,
+            limit=10,
+        )
+    assert isinstance(made, Approval)
+    return made
+
+
+async def test_a_customer_and_a_stranger_find_no_such_page(
+    as_alice: Browser, browser: Browser, database: Database, alice: Person, ada: Person
+) -> None:
+    alert, approval = await an_alert(database, alice), await a_request(database, alice, ada)
+    things = (f"alerts/{alert}", f"claims/{alice.id}/{uuid.uuid4()}", f"approvals/{approval.id}")
+    for who in (as_alice, browser):
+        assert (await who.get(PAGE)).status_code == 404
+        for thing in things:
+            assert (await who.post(f"{PAGE}/{thing}", data={"do": "approve"})).status_code == 404
+    assert await charges(database, alice) == []
+    assert "Operator" not in words_of((await as_alice.get("/")).text)
+
+
+@pytest.mark.parametrize("headers", FROM_ELSEWHERE[:4], ids=str)
+async def test_no_other_site_decides_for_ada(
+    as_ada: Browser, open_browser: OpenBrowser, database: Database, alice: Person, headers: dict[str, str]
+) -> None:
+    bert = await new_person(database, "Bert", credits=0, admin=True)
+    approval = await a_request(database, alice, bert)
+    address = f"{PAGE}/approvals/{approval.id}"
+    assert (await as_ada.post(address, data={"do": "approve"}, headers=headers)).status_code == 403
+    assert await charges(database, alice) == []
+
+
+async def test_an_alert_is_put_away_by_name_and_once(
+    as_ada: Browser, open_browser: OpenBrowser, database: Database, alice: Person, ada: Person
+) -> None:
+    alert = await an_alert(database, alice)
+    page = (await as_ada.get(PAGE)).text
+    assert f"{PAGE}/alerts/{alert}" in page and "Unknown payment" in words_of(page)
+    for _ in range(2):
+        assert (await as_ada.post(f"{PAGE}/alerts/{alert}", data={})).status_code == 303
+    assert str(alert) not in (await as_ada.get(PAGE)).text
+    async with database.transaction(everyone=WHY) as db:
+        by = await db.scalar(text("SELECT acknowledged_by FROM alerts WHERE id = :id"), {"id": alert})
+    assert by == ada.id
+    bert = await new_person(database, "Bert", credits=0, admin=True)
+    late = await (await signed_in(open_browser(), database, bert)).post(f"{PAGE}/alerts/{alert}", data={})
+    assert (late.status_code, "Ada acknowledged this alert first" in late.text) == (409, True)
+    assert (await as_ada.post(f"{PAGE}/alerts/{uuid.uuid4()}", data={})).status_code == 404
+
+
+async def test_a_second_person_approves_and_the_first_cannot(
+    as_ada: Browser, open_browser: OpenBrowser, database: Database, alice: Person, ada: Person
+) -> None:
+    bert = await new_person(database, "Bert", credits=0, admin=True)
+    as_bert = await signed_in(open_browser(), database, bert)
+    mine, other = await a_request(database, alice, ada), await a_request(database, alice, bert, -70)
+    page = (await as_ada.get(PAGE)).text
+    assert f"approvals/{mine.id}" not in page and f"approvals/{other.id}" in page
+    assert "&lt;b&gt;an apology" in page and "Somebody else must decide." in page
+    own = await as_ada.post(f"{PAGE}/approvals/{mine.id}", data={"do": "approve"})
+    assert (own.status_code, "Somebody else must decide this" in own.text) == (403, True)
+    for _ in range(2):
+        assert (await as_bert.post(f"{PAGE}/approvals/{mine.id}", data={"do": "approve"})).status_code == 303
+    assert (await as_ada.post(f"{PAGE}/approvals/{other.id}", data={"do": "refuse"})).status_code == 303
+    late = await as_ada.post(f"{PAGE}/approvals/{other.id}", data={"do": "approve"})
+    assert late.status_code == 409
+    assert await charges(database, alice) == [500]
+
+
+async def test_purchases_and_disputes_and_events_are_listed(
+    as_ada: Browser, counter: Counter, database: Database, alice: Person
+) -> None:
+    purchase, payment = await counter.bought(alice)
+    await counter.control.do(MakeRefund(payment=payment, amount=500))
+    await counter.told()
+    words = words_of((await as_ada.get(PAGE)).text)
+    assert str(purchase.id) in words and payment in words and "1,000 credits for €20.00, 250 taken back" in words
+    assert "€5.00, alice." in words and "succeeded" in words
+
+
+async def test_the_page_is_the_same_with_nothing_to_see(as_ada: Browser) -> None:
+    words = words_of((await as_ada.get(PAGE)).text)
+    assert "Alerts" in words and "Refunds and disputes" in words and "Operator" in words
+
+
+async def test_a_claim_that_there_is_not_is_not_found(as_ada: Browser, database: Database, alice: Person) -> None:
+    call = await answer(database, alice)
+    await finish(database, alice, call, 40)
+    for address in (f"{alice.id}/{call}", f"{alice.id}/{uuid.uuid4()}", f"{uuid.uuid4()}/{call}"):
+        assert (await as_ada.post(f"{PAGE}/claims/{address}", data={"do": "grant"})).status_code == 404
+    assert await charges(database, alice) == [-15]
+
+
+async def test_what_was_given_back_is_in_the_books_under_the_operators_name(
+    as_ada: Browser, database: Database, alice: Person, ada: Person
+) -> None:
+    call = await answer(database, alice)
+    await finish(database, alice, call, 40)
+    async with database.transaction(user=alice.id) as db:
+        await money.claim(db, alice.id, call, "spam")
+    await as_ada.post(f"{PAGE}/claims/{alice.id}/{call}", data={"do": "grant", "note": "x" * 5000})
+    async with database.transaction(user=alice.id) as db:
+        row = (
+            await db.execute(
+                text(
+                    "SELECT amount, actor_id FROM credit_transactions WHERE call_id = :call ORDER BY seq DESC LIMIT 1"
+                ),
+                {"call": call},
+            )
+        ).one()
+    assert tuple(row) == (15, ada.id)

@@ -1,0 +1,311 @@
+"""The page about credit: what there is, what may be spent, and buying more from the simulated payment company."""
+
+import re
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from talktime.credits import money, packs
+from talktime.credits.account import guards_of
+from talktime.credits.models import CreditPack, TransactionType
+from talktime.db.session import Database
+from talktime.gateways.simulated import Simulated
+from talktime.gateways.simulated_account import SimulatedGatewayAccount
+from talktime.payments import saved_card
+from talktime.settings import Settings
+from talktime.simulate.gateway_deeds import Expire, Means, Settle
+from tests.house import free_ports
+from tests.payments.counter import CONTROL, KEY, WEBHOOK, Counter, calm, open_counter
+from tests.people import WHY, Person, account_of, charges, new_person
+from tests.web.conftest import Browser, OpenBrowser, signed_in
+from tests.web.stage import SITE, Stage, answer, finish
+from tests.web.test_pages import words_of
+from tests.web.test_signing_in import FROM_ELSEWHERE
+
+FORMS = ("/credits/low-balance", "/credits/guards", "/credits/buy", "/credits/top-up", "/credits/card/forget")
+
+
+@pytest.fixture(scope="module")
+async def the_counter(database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Counter]:
+    home: Path = tmp_path_factory.mktemp("counter")
+    async with open_counter(database, home) as counter:
+        yield counter
+
+
+@pytest.fixture
+async def counter(the_counter: Counter) -> Counter:
+    await calm(the_counter)
+    return the_counter
+
+
+@pytest.fixture
+async def shop(counter: Counter, database: Database) -> Stage:
+    """Pages with somebody to pay."""
+    return Stage(Settings(public_url=SITE), database, counter.gateway)
+
+
+@pytest.fixture
+async def buyer(open_browser: OpenBrowser, shop: Stage, database: Database, alice: Person) -> Browser:
+    """Alice, where credits can be bought."""
+    return await signed_in(open_browser(shop), database, alice)
+
+
+def form_of(page: str, pack: CreditPack) -> dict[str, str]:
+    """The fields of a pack's form, as a browser would send them."""
+    form = next(each for each in re.findall(r'<form class="pack".*?</form>', page, re.DOTALL) if str(pack.id) in each)
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
+
+
+async def bought_page(browser: Browser, key: str) -> tuple[str, str | None]:
+    page = await browser.get(f"/credits/bought?key={key}")
+    assert page.status_code == 200, page.text
+    return words_of(page.text), page.headers.get("refresh")
+
+
+async def test_the_page_says_what_there_is_and_how_long_it_lasts(
+    as_alice: Browser, database: Database, alice: Person
+) -> None:
+    words = words_of((await as_alice.get("/credits")).text)
+    assert "Nothing was used of late" in words and "1,000 balance" in words
+    assert ("Nothing was bought yet." in words and "Payments are not set up" in words) or "Nothing is for sale" in words
+    call = await answer(database, alice)
+    words = words_of((await as_alice.get("/credits")).text)
+    assert "985 free for calls; 15 held by 1 live call" in words and "15 used today" in words
+    await finish(database, alice, call, 40)
+    assert "It lasts about 65 days." in words_of((await as_alice.get("/credits")).text)
+
+
+async def test_who_is_not_signed_in_sees_and_changes_nothing(browser: Browser) -> None:
+    for address in ("/credits", "/credits/bought?key=x", "/statements/2026-11", "/operator/money"):
+        assert (await browser.get(address)).status_code == 404
+    for address in FORMS:
+        assert (await browser.post(address, data={"day": "1"})).status_code == 404
+
+
+async def test_guards_and_the_low_balance_are_saved_and_shown(
+    as_alice: Browser, database: Database, alice: Person
+) -> None:
+    saved = await as_alice.post("/credits/guards", data={"day": "1,500", "call": "", "caller": " 90 "})
+    assert (saved.status_code, saved.headers["location"]) == (303, "/credits?saved=guards")
+    assert (await as_alice.post("/credits/low-balance", data={"threshold": "300"})).status_code == 303
+    account = await account_of(database, alice)
+    assert (account.day_limit, account.call_limit, account.caller_limit, account.low_balance) == (1500, None, 90, 300)
+    page = (await as_alice.get("/credits?saved=guards")).text
+    assert "Your limits are saved." in page
+    assert 'name="day" value="1500"' in page and 'name="caller" value="90"' in page
+    await as_alice.post("/credits/guards", data={"day": "", "call": "", "caller": ""})
+    await as_alice.post("/credits/low-balance", data={"threshold": ""})
+    account = await account_of(database, alice)
+    assert (account.day_limit, account.caller_limit, account.low_balance) == (None, None, None)
+
+
+@pytest.mark.parametrize("wrong", ["-5", "1.5", "abc", "1e5", "9" * 30, "٣", "NaN", "<script>"])
+async def test_what_is_wrong_stands_beside_its_field_and_nothing_is_changed(
+    as_alice: Browser, database: Database, alice: Person, wrong: str
+) -> None:
+    async with database.transaction(user=alice.id) as db:
+        await money.set_guards(db, alice.id, per_day=7, per_call=8, per_caller=9)
+    answer_ = await as_alice.post("/credits/guards", data={"day": wrong, "call": "50", "caller": ""})
+    assert answer_.status_code == 422
+    field = re.search(r'<p class="field wrong">(.*?)</p>', answer_.text, re.DOTALL)
+    assert field and 'id="day"' in field[1] and "A whole number of credits" in field[1]
+    assert 'name="call" value="50"' in answer_.text, "what was typed stays"
+    assert "<script>" not in answer_.text.replace('<script src="', "")
+    account = await account_of(database, alice)
+    assert (account.day_limit, account.call_limit, account.caller_limit) == (7, 8, 9)
+
+
+@pytest.mark.parametrize("headers", FROM_ELSEWHERE[:4], ids=str)
+@pytest.mark.parametrize("address", FORMS)
+async def test_no_other_site_can_send_our_forms(
+    as_alice: Browser, database: Database, alice: Person, address: str, headers: dict[str, str]
+) -> None:
+    refused = await as_alice.post(address, data={"day": "1", "threshold": "1"}, headers=headers)
+    assert refused.status_code == 403
+    account = await account_of(database, alice)
+    assert (account.day_limit, account.low_balance) == (None, None)
+
+
+async def test_a_form_that_is_none_is_refused(as_alice: Browser) -> None:
+    for body in (b"x" * 100_000, b"\xff\xfe=1", b"&".join(b"a%d=1" % n for n in range(100))):
+        answer_ = await as_alice.post("/credits/guards", content=body)
+        assert answer_.status_code == 422 and "form" in answer_.text
+
+
+async def test_the_day_that_a_guard_counts_is_the_customers(database: Database, alice: Person) -> None:
+    call = await answer(database, alice)
+    await finish(database, alice, call, 40)
+    async with database.transaction(user=alice.id) as db:
+        now = datetime.now(UTC)
+        today = await guards_of(db, alice.id, now, zone="Europe/Berlin")
+        tomorrow = await guards_of(db, alice.id, now + timedelta(days=1), zone="Europe/Berlin")
+    assert (today.spent_today, tomorrow.spent_today) == (15, 0)
+
+
+async def test_a_pack_is_bought_and_paid_and_its_invoice_is_there(
+    buyer: Browser, counter: Counter, database: Database, alice: Person
+) -> None:
+    pack = await counter.pack(credits=500, price_minor=1900)
+    fields = form_of((await buyer.get("/credits")).text, pack)
+    sent = await buyer.post("/credits/buy", data=fields)
+    assert sent.status_code == 200
+    url = sent.headers["refresh"].removeprefix("0; url=")
+    assert url.startswith(counter.company.api_base) and f'href="{url}"' in sent.text, "also without a refresh"
+    twice = await buyer.post("/credits/buy", data=fields)
+    assert twice.headers["refresh"] == sent.headers["refresh"], "a double click is one purchase"
+    (purchase,) = await counter.purchases(alice)
+    assert (purchase.success_url, purchase.cancel_url) == (
+        f"{SITE}/credits/bought?key={fields['key']}", f"{SITE}/credits?cancelled=true",
+    )  # fmt: skip
+
+    words, refresh = await bought_page(buyer, fields["key"])
+    assert "Waiting for the payment company" in words and refresh == "3"
+    await counter.pay(purchase)
+    await counter.told()
+    words, refresh = await bought_page(buyer, fields["key"])
+    assert "Paid, thank you" in words and "500 credits for €19.00" in words and "Your balance is 1,500." in words
+    assert refresh is None
+    assert await charges(database, alice) == [500]
+
+    page = (await buyer.get("/credits")).text
+    invoice = re.search(r'href="(/invoices/[^"]+\.pdf)">(Invoice [^<]+)<', page)
+    assert invoice
+    pdf = await buyer.get(invoice[1])
+    assert pdf.headers["content-type"] == "application/pdf" and pdf.content.startswith(b"%PDF-")
+    assert "attachment" in pdf.headers["content-disposition"]
+
+
+async def test_the_page_to_come_back_to_says_honestly_how_it_stands(
+    buyer: Browser, counter: Counter, alice: Person
+) -> None:
+    pack = await counter.pack()
+    debit, failed, expired = [await counter.begin(alice, pack) for _ in range(3)]
+    payment = await counter.pay(debit, Means.DEBIT)
+    failing = await counter.pay(failed, Means.DEBIT)
+    await counter.control.do(Settle(payment=failing, succeeds=False))
+    await counter.control.do(Expire(checkout=await counter.checkout_id(expired)))
+    await counter.told()
+    assert "Your payment is on its way" in (await bought_page(buyer, debit.request_key))[0]
+    for purchase, why in ((failed, "did not work"), (expired, "not paid in time")):
+        words, refresh = await bought_page(buyer, purchase.request_key)
+        assert "Not paid" in words and why in words and "nothing was charged" in words and refresh is None
+    assert "Your balance" not in (await bought_page(buyer, debit.request_key))[0]
+    await counter.control.do(Settle(payment=payment))
+    await counter.told()
+    assert "Paid, thank you" in (await bought_page(buyer, debit.request_key))[0]
+
+
+async def test_bob_sees_neither_alices_purchase_nor_her_invoice(
+    as_bob: Browser, buyer: Browser, counter: Counter, alice: Person
+) -> None:
+    purchase, _ = await counter.bought(alice)
+    page = (await buyer.get("/credits")).text
+    invoice = re.search(r'href="(/invoices/[^"]+\.pdf)"', page)
+    assert invoice and (await buyer.get(invoice[1])).status_code == 200
+    assert (await as_bob.get(invoice[1])).status_code == 404
+    assert (await as_bob.get(f"/credits/bought?key={purchase.request_key}")).status_code == 404
+    assert str(purchase.id) not in (await as_bob.get("/credits")).text
+    for key in ("", "x", "%00", "{CHECKOUT_SESSION_ID}"):
+        assert (await buyer.get("/credits/bought", params={"key": key})).status_code == 404
+
+
+async def test_what_is_not_for_sale_cannot_be_bought(
+    buyer: Browser, as_alice: Browser, counter: Counter, database: Database, alice: Person
+) -> None:
+    pack = await counter.pack()
+    fields = form_of((await buyer.get("/credits")).text, pack)
+    async with database.transaction(everyone=WHY) as db:
+        await packs.deactivate(db, pack.id)
+    late = await buyer.post("/credits/buy", data=fields)
+    assert (late.status_code, "not on sale any more" in late.text) == (422, True)
+    for wrong in ({}, {"pack": "x", "key": "k"}, {"pack": str(uuid.uuid4()), "key": "k"}, {**fields, "key": ""}):
+        assert (await buyer.post("/credits/buy", data=wrong)).status_code == 422
+    without = await as_alice.post("/credits/buy", data=fields)
+    assert (without.status_code, "Nothing can be bought" in without.text) == (422, True)
+    assert await counter.purchases(alice) == []
+
+
+async def test_a_payment_company_that_does_not_answer_is_said_to_be_so(
+    open_browser: OpenBrowser, counter: Counter, database: Database, alice: Person
+) -> None:
+    gone = Simulated(SimulatedGatewayAccount(KEY, WEBHOOK, CONTROL, f"http://127.0.0.1:{free_ports(1)[0]}"))
+    browser = await signed_in(open_browser(Stage(Settings(public_url=SITE), database, gone)), database, alice)
+    pack = await counter.pack()
+    fields = form_of((await browser.get("/credits")).text, pack)
+    answer_ = await browser.post("/credits/buy", data=fields)
+    await gone.close()
+    assert (answer_.status_code, "does not answer" in answer_.text) == (502, True)
+    assert await charges(database, alice) == []
+
+
+async def test_topping_up_is_switched_on_with_a_saved_card_and_off_again(
+    buyer: Browser, counter: Counter, database: Database, alice: Person
+) -> None:
+    pack = await counter.pack(credits=1000, price_minor=2000)
+    page = (await buyer.get("/credits")).text
+    assert "No card is saved." in page and "/credits/top-up" not in page
+    wish = {"do": "on", "top_up_threshold": "200", "choice": f"{pack.id}:2000", "ceiling": "100.00"}
+    assert "no saved card yet" in (await buyer.post("/credits/top-up", data=wish)).text
+    await counter.card(alice)
+    assert "Visa ending in 4242" in (await buyer.get("/credits")).text
+
+    for wrong, at in (
+        ({"top_up_threshold": ""}, "top_up_threshold"),
+        ({"top_up_threshold": "0"}, "top_up_threshold"),
+        ({"ceiling": "1.999"}, "ceiling"),
+        ({"ceiling": ""}, "ceiling"),
+        ({"ceiling": "1e3"}, None),
+        ({"ceiling": "5"}, "top_up"),
+        ({"choice": f"{pack.id}:1"}, "top_up"),
+        ({"choice": ""}, "top_up"),
+    ):
+        answer_ = await buyer.post("/credits/top-up", data={**wish, **wrong})
+        assert answer_.status_code == 422, wrong
+        assert ('aria-invalid="true"' in answer_.text) == (at != "top_up"), wrong
+        async with database.transaction(user=alice.id) as db:
+            found = await saved_card.of(db, alice.id)
+        assert found is not None and not found.enabled, wrong
+    assert (await buyer.post("/credits/top-up", data=wish)).status_code == 303
+    page = (await buyer.get("/credits")).text
+    assert "Below 200 credits the card pays €20.00, at most €100.00 a month." in page
+    assert 'value="100.00"' in page and 'value="200"' in page
+    assert (await buyer.post("/credits/top-up", data={"do": "off"})).status_code == 303
+    assert "It is off" in (await buyer.get("/credits")).text
+    assert (await buyer.post("/credits/card/forget", data={})).headers["location"] == "/credits?saved=card"
+    assert "No card is saved." in (await buyer.get("/credits")).text
+
+
+async def test_a_refunded_purchase_says_so_and_links_both_documents(
+    buyer: Browser, counter: Counter, database: Database, alice: Person, ada: Person
+) -> None:
+    purchase, _ = await counter.bought(alice)
+    async with database.transaction(everyone=WHY) as db:
+        await money.reverse(
+            db, alice.id, purchase.id, kind=TransactionType.REFUND, reference="refund:re_1", credits=400
+        )
+    words = words_of((await buyer.get("/credits")).text)
+    assert "partly refunded" in words and "400 credits were taken back with the money." in words
+
+
+async def test_an_indebted_account_can_still_buy(
+    open_browser: OpenBrowser, shop: Stage, counter: Counter, database: Database
+) -> None:
+    dora = await new_person(database, "Dora", credits=10)
+    async with database.transaction(everyone=WHY) as db:
+        await money.adjust(db, dora.id, reference="fine", amount=-50, reason="a fine", actor=dora.id, as_debt=True)
+    browser = await signed_in(open_browser(shop), database, dora)
+    pack = await counter.pack()
+    page = (await browser.get("/credits")).text
+    assert "40 credits are owed" in page
+    assert (await browser.post("/credits/buy", data=form_of(page, pack))).status_code == 200
+
+
+async def test_a_closed_account_gets_no_page(open_browser: OpenBrowser, database: Database, alice: Person) -> None:
+    browser = await signed_in(open_browser(), database, alice)
+    async with database.transaction(everyone=WHY) as db:
+        await db.execute(text("UPDATE users SET status = 'CLOSED' WHERE id = :id"), {"id": alice.id})
+    assert (await browser.get("/credits")).status_code == 404
