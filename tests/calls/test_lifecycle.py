@@ -13,7 +13,7 @@ from talktime.calls import history, lifecycle
 from talktime.calls.models import CallStatus
 from talktime.calls.routing import Route
 from talktime.carriers.contract import Ring
-from talktime.credits import money
+from talktime.credits import ledger, money
 from talktime.db.session import Database
 from talktime.errors import Conflict, NotFound
 from tests.people import WHY, Person, account_of, charges, new_person
@@ -246,6 +246,24 @@ async def test_a_call_that_fails_is_charged_unless_it_was_our_fault(database: Da
     assert (free.status, free.charged) == (CallStatus.FAILED, 0)
     assert record.receipt is not None
     assert (record.receipt.not_charged_reason, record.receipt.charged) == ("platform_fault", 0)
+
+
+async def test_a_goodbye_for_want_of_credit_is_told_the_owner_once_although_nobody_had_to_cut(
+    database: Database,
+) -> None:
+    carol = await new_person(database, "Carol", credits=15)
+    dan = await new_person(database, "Dan", credits=1000)
+    calls = [(carol, await answered(database, carol)), (dan, await answered(database, dan))]
+    for person, call in calls:
+        await ledger.extend(database, person.id, call.call_id, OWNER, 1)
+        for _ in range(2):
+            await lifecycle.finish(database, person.id, call.call_id, seconds=50, reason="credit_ended")
+    told = []
+    for person, _ in calls:
+        async with database.transaction(user=person.id) as db:
+            told.append(list(await db.scalars(text("SELECT kind || ' ' || subject FROM notices"))))
+    # The second had credit, and ended because the database was away: nothing was exhausted.
+    assert told == [[f"credit_exhausted {calls[0][1].call_id}"], []]
 
 
 async def test_the_ledger_refuses_what_is_not_ours(database: Database, alice: Person) -> None:

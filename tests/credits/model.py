@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from talktime.credits.functions import NotEnoughCredit
-from talktime.errors import Conflict, NotFound
+from talktime.errors import BadInput, Conflict, NotFound
 from tests.credits.model_calls import CLOSED, OPEN, Bought, Calls, Claimed, Denied, Hold, Line
 
 MAY_OWE = {"reverse", "set_limits", "adjust", "rent", "post_many"}
@@ -186,7 +186,15 @@ class Books(Calls):
         self.low_balance = threshold
 
     def block(self, *, reason: str | None) -> None:
-        self.blocked_reason = (reason or "").strip() or None
+        if reason is not None and not reason.strip():
+            raise Denied(BadInput)
+        if self.blocked_reason == "closed" and reason != "closed":
+            raise Denied(Conflict)
+        self.blocked_reason = reason
+
+    def reopen(self) -> None:
+        """Nothing in the product does this; the histories go on with a closed customer as with a new one."""
+        self.blocked_reason = None
 
     def close(self) -> set[uuid.UUID]:
         self.blocked_reason = "closed"

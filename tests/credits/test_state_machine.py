@@ -290,7 +290,7 @@ class Deeds(Stage):
             for call in list(self.books[who].holds):
                 self.do(who, "settle", call=call, seconds=20)
         self.do(who, "payout", reference=f"p{name}", actor=self.operator)
-        self.do(who, "block", reason=None)
+        self._reopen(who)
 
     @deed(
         2,
@@ -323,7 +323,11 @@ class Deeds(Stage):
     def close(self, who: int, reopens: bool) -> None:
         self.do(who, "close")
         if reopens:
-            self.do(who, "block", reason=None)
+            self._reopen(who)
+
+    def _reopen(self, who: int) -> None:
+        self.books[who].reopen()
+        self._shift(self.books[who].user, "UPDATE credit_accounts SET blocked_reason = NULL WHERE user_id = :user")
 
     # Many at once.
 

@@ -153,6 +153,18 @@ async def test_the_hours_round_is_one_process_and_one_an_hour(counter: Counter) 
     assert await rounds.hourly(counter.database, counter.till, counter.gateway, later) is not None
 
 
+async def test_after_a_long_silence_the_round_looks_back_to_where_it_began(counter: Counter) -> None:
+    began = datetime.now(UTC) + timedelta(days=10)
+    assert await rounds.hourly(counter.database, counter.till, counter.gateway, began) is not None
+    after_a_month = began + timedelta(days=30)
+    late = await rounds.hourly(counter.database, counter.till, counter.gateway, after_a_month)
+    soon = await rounds.hourly(counter.database, counter.till, counter.gateway, after_a_month + timedelta(hours=1))
+    assert late is not None
+    assert soon is not None
+    assert late.since == began - timedelta(days=3)
+    assert soon.since == after_a_month - timedelta(days=3)
+
+
 async def test_an_event_that_comes_after_the_list_changes_nothing(counter: Counter, alice: Person) -> None:
     purchase = await counter.begin(alice, await counter.pack())
     await counter.control.go_wrong(Faults(hold=50))

@@ -1,9 +1,10 @@
 """The operator gives money back: once for each key, and never more than was paid."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from talktime.db.base import new_id
 from talktime.errors import BadInput, Conflict, NotFound, ProviderError, Refused
@@ -11,7 +12,7 @@ from talktime.payments import refunding
 from talktime.payments.models import Purchase, RefundRequest, RefundRequestState
 from talktime.payments.refunding import NothingToRefund
 from talktime.simulate.gateway_deeds import Faults
-from tests.payments.counter import Counter, open_purchase
+from tests.payments.counter import WHY, Counter, open_purchase
 from tests.people import Person
 
 
@@ -78,6 +79,23 @@ async def test_a_crash_while_the_company_was_asked_is_gone_on_with(
     assert (await give_back(counter, purchase, ada, 500)).state is RefundRequestState.DONE
     await counter.told()
     assert (await counter.now(purchase)).reversed_credits == 250
+
+
+async def test_what_was_asked_for_too_long_ago_to_be_asked_again_keeps_nothing_from_going_back(
+    counter: Counter, alice: Person, ada: Person
+) -> None:
+    purchase, _ = await counter.bought(alice)
+    await counter.control.go_wrong(Faults(api_status=500))
+    with pytest.raises(ProviderError):
+        await give_back(counter, purchase, ada)
+    await counter.control.go_wrong(Faults())
+    async with counter.database.transaction(everyone=WHY) as db:
+        past = datetime.now(UTC) - timedelta(hours=21)
+        await db.execute(update(RefundRequest).where(RefundRequest.purchase_id == purchase.id).values(created_at=past))
+    with pytest.raises(Conflict):
+        await give_back(counter, purchase, ada)
+    assert (await give_back(counter, purchase, ada, None, "new")).amount_minor == 2000
+    assert (await counter.now(purchase)).reversed_credits == 1000
 
 
 async def test_what_the_company_refuses_for_good_is_kept_as_refused(

@@ -271,6 +271,32 @@ async def test_a_charge_that_nobody_answers_for_a_day_is_given_up_and_still_cred
     assert await counter.state(open_one) is S.PAID
 
 
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_a_charge_nobody_knows_of_is_not_asked_for_again_once_it_is_not_wanted(
+    counter: Counter, alice: Person, leaves: bool
+) -> None:
+    await with_card(counter, alice)
+    await counter.control.go_wrong(Faults(api_status=500))
+    await go_round(counter)
+    await counter.control.go_wrong(Faults())
+    (open_one,) = await top_ups(counter, alice)
+    async with counter.database.transaction(everyone=WHY) as db:
+        past = datetime.now(UTC) - timedelta(minutes=5)
+        await db.execute(update(Purchase).where(Purchase.id == open_one.id).values(updated_at=past))
+        if leaves:
+            await db.execute(update(User).where(User.id == alice.id).values(status=UserStatus.CLOSED))
+        else:
+            await saved_card.off(db, alice.id)
+    for _ in range(2):
+        await go_round(counter)
+    await counter.told()
+    now = await counter.now(open_one)
+    assert (now.state, now.failure) == (S.FAILED, "not_wanted")
+    # Should the company have charged it the first time, it is granted all the same.
+    await counter.hear(notice(open_one, K.CHARGE_PAID), times=2)
+    assert await counter.bought_lines(alice) == [("PURCHASE", 1000)] * 2
+
+
 async def test_a_pack_that_was_changed_since_is_not_charged(counter: Counter, alice: Person) -> None:
     pack = await with_card(counter, alice)
     async with counter.database.transaction(everyone=WHY) as db:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from talktime.credits.functions import many, whole, whole32
+from talktime.credits.functions import many, texts, whole, whole32
 from talktime.credits.models import HoldState
 
 
@@ -70,6 +70,8 @@ async def post_many(
     """Make many adjustments, in order. Raises NotEnoughCredit, Conflict, BadInput, naming the item."""
     if not items:
         return []
+    for item in items:
+        texts(item.reference, item.reason)
     rows = await many(
         db,
         "post_many_v1",

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.db.session import Database
@@ -35,6 +35,14 @@ _ERRORS: Mapping[str, type[TalktimeError]] = {
     "TT409": Conflict,
     "TT410": NotTheOwner,
     "TT422": BadInput,
+}
+
+# What a row refers to and is not there, by the constraint that says so.
+_MISSING: Mapping[str, str] = {
+    "fk_credit_accounts_user_id": "There is no such user.",
+    "fk_credit_holds_user_id_call_id": "There is no such call.",
+    "fk_credit_transactions_actor_id": "There is nobody with the actor's id.",
+    "fk_charge_claims_decided_by": "There is nobody with the actor's id.",
 }
 
 _TYPES: Mapping[str, str] = {
@@ -93,13 +101,18 @@ async def typed_errors() -> AsyncIterator[None]:
     """Turn what the functions raise into the errors of this module; anything else passes through."""
     try:
         yield
+    except UnicodeEncodeError as error:
+        raise BadInput("A text contains half of a pair of characters, which cannot be kept.") from error
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None) or ""
         diagnostic = getattr(error.orig, "diag", None)
         if state in _ERRORS:
             raise _ERRORS[state](diagnostic.message_primary if diagnostic is not None else "") from error
-        if isinstance(error, IntegrityError) and "fk_credit_accounts_user_id" in str(error.orig):
-            raise NotFound("There is no such user.") from error
+        if diagnostic is not None and diagnostic.constraint_name in _MISSING:
+            raise NotFound(_MISSING[diagnostic.constraint_name]) from error
+        if isinstance(error, DataError) and not state:
+            # It never reached the database, so there is no code.
+            raise BadInput("A text contains a NUL character, which cannot be kept.") from error
         raise
 
 
@@ -117,6 +130,14 @@ def whole32(value: int, name: str) -> int:
     if abs(whole(value, name)) >= 2**31:
         raise BadInput(f"The {name} {value} is far out of range.")
     return value
+
+
+def texts(reference: object, reason: object) -> None:
+    """A reference and a reason that the ledger can keep, or BadInput."""
+    if not isinstance(reference, str) or not 1 <= len(reference.strip()) <= len(reference) <= 180:
+        raise BadInput("A reference is 1 to 180 characters, and not blank.")
+    if not isinstance(reason, str) or not 1 <= len(reason.strip()) <= len(reason) <= 1000:
+        raise BadInput("A reason is 1 to 1000 characters, and not blank.")
 
 
 def _select(function: str, values: Mapping[str, Any]) -> Any:

@@ -11,10 +11,9 @@ from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from talktime.credits.functions import NotEnoughCredit, many, one, whole, whole32
+from talktime.credits.functions import NotEnoughCredit, many, one, texts, whole, whole32
 from talktime.credits.models import ClaimState, NotCharged, TransactionType
 from talktime.db.session import Database
-from talktime.errors import BadInput
 
 __all__ = ["NotEnoughCredit"]
 
@@ -149,7 +148,7 @@ async def adjust(
 
     The operator's verb is `adjustments.request`, which knows when a second person is needed.
     """
-    _texts(reference, reason)
+    texts(reference, reason)
     row = await one(
         db,
         "adjust_v1",
@@ -165,7 +164,7 @@ async def adjust(
 
 async def payout(db: AsyncSession, user: uuid.UUID, reference: str, actor: uuid.UUID) -> Posting:
     """What is left on a closed account leaves the books. Needs a transaction that is everyone's."""
-    _texts(reference, "-")
+    texts(reference, "-")
     return Posting(**await one(db, "payout_v1", user, reference=reference, actor=actor))
 
 
@@ -215,12 +214,3 @@ async def block(db: AsyncSession, user: uuid.UUID, reason: str | None) -> None:
 async def close(db: AsyncSession, user: uuid.UUID) -> list[uuid.UUID]:
     """Let nothing start any more and cut off what runs; gives the calls that are to be hung up."""
     return [row["call_id"] for row in await many(db, "close_v1", user=user)]
-
-
-def _texts(reference: object, reason: object) -> None:
-    if not isinstance(reference, str) or not 1 <= len(reference.strip()) <= 180:
-        raise BadInput("A reference is 1 to 180 characters, and not blank.")
-    if not isinstance(reason, str) or not 1 <= len(reason.strip()) <= 1000:
-        raise BadInput("A reason is 1 to 1000 characters, and not blank.")
-    if "\0" in reference + reason:
-        raise BadInput("A reference or a reason cannot contain a NUL character.")

@@ -60,6 +60,8 @@ async def find(db: AsyncSession, gateway: str, notice: Notice) -> Purchase | Non
     if len(found) > 1:
         raise Contradiction
     for user, purchase in found:
+        if notice.user_id not in (None, user) or notice.purchase_id not in (None, purchase):
+            raise Contradiction  # its names are of another purchase, or of none
         return await locked(db, user, purchase)
     return None
 

@@ -122,13 +122,18 @@ async def _ask(
 
 
 async def _gone(db: AsyncSession, purchase: Purchase) -> int:
-    """Minor units that went back, or are asked for and not heard of."""
+    """Minor units that went back, or are asked for and not heard of.
+
+    What nobody heard of for so long that it cannot be asked for again under its key counts no more: had the company
+    done it, its event or its list would have said so, and it never gives back more than there is.
+    """
     gone = [refunds.money_out(each) for each in await reversals(db, purchase.user_id, purchase.id)]
     asked = await db.scalars(
         select(RefundRequest.amount_minor).where(
             RefundRequest.user_id == purchase.user_id,
             RefundRequest.purchase_id == purchase.id,
             RefundRequest.state == RefundRequestState.ASKED,
+            RefundRequest.created_at >= datetime.now(UTC) - KEY_AGE_MAX,
         )
     )
     return sum(gone) + sum(asked)

@@ -50,18 +50,26 @@ def jobs(database: Database, till: Till) -> Mapping[str, Handler]:
 
 
 async def hourly(database: Database, till: Till, gateway: Gateway, now: datetime) -> reconcile.Reconciliation | None:
-    """Reconcile the last three days, if nobody did within the hour; None when somebody did."""
+    """Reconcile the last three days, if nobody did within the hour; None when somebody did.
+
+    After a longer silence of ours it looks back to three days before that began: what was told then was told in vain.
+    """
     async with database.transaction(everyone=WHY) as db:
-        is_ours = await db.scalar(
-            text(
-                "INSERT INTO payment_rounds AS r (gateway, reconciled_at) VALUES (:gateway, :now)"
-                " ON CONFLICT (gateway) DO UPDATE SET reconciled_at = :now WHERE r.reconciled_at <= :before RETURNING 1"
-            ),
-            {"gateway": gateway.name, "now": now, "before": now - _HOUR},
-        )
-    if is_ours is None:
+        ours = (
+            await db.execute(
+                text(
+                    "WITH before AS (SELECT reconciled_at FROM payment_rounds WHERE gateway = :gateway)"
+                    " INSERT INTO payment_rounds AS r (gateway, reconciled_at) VALUES (:gateway, :now)"
+                    " ON CONFLICT (gateway) DO UPDATE SET reconciled_at = :now WHERE r.reconciled_at <= :before"
+                    " RETURNING (SELECT reconciled_at FROM before) AS last"
+                ),
+                {"gateway": gateway.name, "now": now, "before": now - _HOUR},
+            )
+        ).first()
+    if ours is None:
         return None
-    found = await reconcile.reconcile(database, till, gateway, now - _LOOK_BACK, now)
+    since = min(now, ours.last or now) - _LOOK_BACK
+    found = await reconcile.reconcile(database, till, gateway, since, now)
     if found.differences:
         _LOGGER.warning(
             "what the payment company knows differed from what we do",

@@ -59,7 +59,7 @@ async def choose(db: AsyncSession, user: uuid.UUID, choice: Choice, now: datetim
     if not 1 <= whole(choice.ceiling_minor, "ceiling") <= _MOST:
         raise BadInput("The ceiling for a month is above zero.")
     pack = await db.get(CreditPack, choice.pack)
-    if pack is None or not pack.active:
+    if pack is None or not pack.active or pack.price_minor == 0:
         raise NotForSale
     if pack.price_minor != choice.price_minor:
         raise Conflict("The price of this pack has changed: look at it again.")

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime import log
+from talktime.accounts.models import User, UserStatus
 from talktime.db.base import new_id
 from talktime.db.session import Database
 from talktime.errors import BadInput, ProviderError, TalktimeError
@@ -46,12 +47,12 @@ async def due(database: Database, till: Till, gateway: Gateway) -> int:
         left_over = await _left_over(db, gateway)
         users = await _low(db, gateway)
     asked = 0
-    for order in left_over:
-        asked += await _charge(database, till, gateway, order)
-    for user in users:
+    for user, left in [*((order.user_id, order) for order in left_over), *((user, None) for user in users)]:
         try:
-            async with database.transaction(everyone=WHY) as db:
-                begun = await _begin(db, gateway, user)
+            begun = left
+            if begun is None:
+                async with database.transaction(everyone=WHY) as db:
+                    begun = await _begin(db, gateway, user)
             if begun is not None:
                 asked += await _charge(database, till, gateway, begun)
         except (SQLAlchemyError, TalktimeError) as error:
@@ -126,11 +127,25 @@ async def _against(db: AsyncSession, found: Row[tuple[object, ...]]) -> str | No
 
 
 async def _left_over(db: AsyncSession, gateway: Gateway) -> Sequence[_Order]:
-    """Charges that were written down, and nobody wrote down what became of them: asked again, once a round."""
+    """Charges that were written down, and nobody wrote down what became of them: asked again, once a round.
+
+    But not of somebody who has switched it off or left in the meantime: perhaps the company was never asked, and now
+    it must not be.
+    """
     now = datetime.now(UTC)
+    still_wanted = (
+        select(TopUp.user_id)
+        .join(User, User.id == TopUp.user_id)
+        .where(
+            TopUp.user_id == Purchase.user_id,
+            TopUp.enabled,
+            User.status == UserStatus.ACTIVE,
+        )
+        .exists()
+    )
     rows = (
-        await db.scalars(
-            select(Purchase)
+        await db.execute(
+            select(Purchase, still_wanted)
             .where(
                 Purchase.kind == PurchaseKind.TOP_UP,
                 Purchase.state == PurchaseState.OPEN,
@@ -140,15 +155,16 @@ async def _left_over(db: AsyncSession, gateway: Gateway) -> Sequence[_Order]:
             )
             .order_by(Purchase.created_at)
             .limit(_ROUND_MAX)
-            .with_for_update(skip_locked=True)
+            .with_for_update(of=Purchase, skip_locked=True)
         )
     ).all()
     orders = []
-    for purchase in rows:
-        if purchase.created_at < now - KEY_AGE_MAX:
+    for purchase, is_wanted in rows:
+        is_late = purchase.created_at < now - KEY_AGE_MAX
+        if is_late or not is_wanted:
             # The company may have forgotten that it was asked. If it did charge, its event still grants.
             purchase.state = PurchaseState.FAILED
-            purchase.failure = "no_answer"
+            purchase.failure = "no_answer" if is_late else "not_wanted"
         else:
             purchase.updated_at = now
             orders.append(_order(purchase))

@@ -3,11 +3,13 @@
 The one rule: a form of another site is refused before anything of it is read.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from talktime.errors import BadInput
 from talktime.gateways import currencies
@@ -15,8 +17,11 @@ from talktime.http.context import context_of
 from talktime.http.security import refuse_other_sites
 
 _BYTES_MAX = 16 * 1024
+_BODY_SECONDS = 10.0
 _FIELDS_MAX = 40
 _CREDITS_MAX = 10**12
+_DIGITS_MAX = 20
+"""More are no number of credits. Python refuses to read thousands of them, and takes its time for hundreds."""
 
 
 class Form:
@@ -39,7 +44,8 @@ class Form:
         written = self.text(name).replace(",", "").replace(" ", "").replace("\N{NO-BREAK SPACE}", "")
         if not written:
             return None
-        if not (written.isascii() and written.isdigit()) or int(written) > _CREDITS_MAX:
+        is_number = written.isascii() and written.isdigit() and len(written) <= _DIGITS_MAX
+        if not is_number or int(written) > _CREDITS_MAX:
             self.errors[name] = "A whole number of credits, such as 500; or nothing for none."
             return None
         return int(written)
@@ -61,13 +67,29 @@ class Form:
 async def read_form(request: Request) -> Form:
     """The form that came with a request. Raises Refused for another site's, BadInput for what is no form."""
     refuse_other_sites(request, context_of(request).settings)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BYTES_MAX:
-            raise BadInput("This form is too long.")
+    body = await _body(request)
     try:
         # Of a name that stands there twice the last one counts.
-        return Form(dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_FIELDS_MAX)))
+        values = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_FIELDS_MAX))
     except ValueError:
-        raise BadInput("This is no form of ours: open the page here and try again.") from None
+        raise BadInput(_NO_FORM) from None
+    if any("\0" in value for value in values.values()):
+        raise BadInput(_NO_FORM)  # no key types it, and the database cannot keep it
+    return Form(values)
+
+
+_NO_FORM = "This is no form of ours: open the page here and try again."
+
+
+async def _body(request: Request) -> bytes:
+    """The body, bounded in size and in time. Raises BadInput when it is too long, or does not come to its end."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _BYTES_MAX:
+                    raise BadInput("This form is too long.")
+    except (ClientDisconnect, TimeoutError):
+        raise BadInput("This form did not come to its end: send it again.") from None
+    return bytes(body)

@@ -22,7 +22,7 @@ from talktime.calls.claims import claims
 from talktime.credits import adjustments, money
 from talktime.credits.account import funds_of
 from talktime.db.session import Database
-from talktime.errors import NotFound
+from talktime.errors import BadInput, NotFound
 from talktime.gateways.currencies import format_money
 from talktime.http.context import Context, context_of
 from talktime.payments import overview
@@ -77,7 +77,7 @@ async def decide_claim(request: Request, user: uuid.UUID, call: uuid.UUID) -> Re
     """Give back what a call had cost, or leave it."""
 
     async def work(database: Database, identity: Identity, form: Form) -> None:
-        grant, note = form.text("do") == "grant", form.text("note")[:1000] or None
+        grant, note = _choice(form, "grant", "refuse") == "grant", form.text("note")[:1000] or None
         async with database.transaction(everyone=WHY) as db:
             await money.decide_claim(db, user, call, grant=grant, actor=identity.user_id, note=note)
 
@@ -89,7 +89,7 @@ async def decide_approval(request: Request, approval: uuid.UUID) -> Response:
     """Say yes or no as the second person."""
 
     async def work(database: Database, identity: Identity, form: Form) -> None:
-        decide = adjustments.approve if form.text("do") == "approve" else adjustments.refuse
+        decide = adjustments.approve if _choice(form, "approve", "refuse") == "approve" else adjustments.refuse
         async with database.transaction(everyone=WHY) as db:
             await decide(db, approval, identity.user_id)
 
@@ -101,6 +101,14 @@ async def _done(request: Request, work: Callable[[Database, Identity, Form], Awa
     identity = await _operator(request)
     await work(context_of(request).database, identity, form)
     return RedirectResponse("/operator/money", 303)
+
+
+def _choice(form: Form, *choices: str) -> str:
+    """Which button was pressed. Raises BadInput for none of them: a decision is for good, so none is guessed."""
+    chosen = form.text("do")
+    if chosen not in choices:
+        raise BadInput(f"Say what is to be done: {' or '.join(choices)}. Go back and choose one.")
+    return chosen
 
 
 async def _operator(request: Request) -> Identity:

@@ -4,6 +4,7 @@ The one rule: whose credit it is comes from the session alone. What costs money 
 asked, and told.
 """
 
+import re
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ from talktime.web.words import Clock
 _PURCHASES_SHOWN = 12
 _PURCHASES_LOOKED_AT = 100
 _LOOK_AGAIN_SECONDS = 3
+_PRICE = re.compile(r"[0-9]{1,18}", re.ASCII)
 _SAVED = {"guards": "Your limits are saved.", "low-balance": "Saved.", "top-up": "Saved.", "card": "The card is gone."}
 
 router = APIRouter(prefix="/credits", route_class=PageRoute)
@@ -157,7 +159,7 @@ async def set_top_up(request: Request) -> Response:
             if not threshold and "top_up_threshold" not in form.errors:
                 form.errors["top_up_threshold"] = "Below how many credits? One at least."
             if threshold and ceiling and not form.errors:
-                seen = int(price) if price.isascii() and price.isdigit() else -1
+                seen = int(price) if _PRICE.fullmatch(price) else -1
                 choice = saved_card.Choice(threshold, pack.id, ceiling, seen)
                 await saved_card.choose(db, identity.user_id, choice, datetime.now(UTC))
                 return _back("top-up")

@@ -160,6 +160,13 @@ BEGIN
     IF EXISTS (SELECT FROM credit_holds h WHERE h.user_id = p_user AND h.call_id = p_call) THEN
         SELECT z.charged, z.unbilled, z.balance INTO charged, unbilled, balance
         FROM settle_v1(p_user, p_call, seconds, p_not_charged_reason) z;
+        -- The agent said goodbye in time, so nobody had to cut the call off: the customer is told all the same.
+        IF fresh AND p_reason = 'credit_ended' AND EXISTS (
+            SELECT FROM credit_holds h
+            WHERE h.user_id = p_user AND h.call_id = p_call AND h.final_reason IN ('no_credit', 'debt')
+        ) THEN
+            PERFORM credit_notice(p_user, 'credit_exhausted', p_call::text, jsonb_build_object('call_id', p_call));
+        END IF;
         IF fresh AND c.carrier_seconds IS NOT NULL THEN
             -- The carrier's report was here first.
             PERFORM correct_call_v1(p_user, p_call);

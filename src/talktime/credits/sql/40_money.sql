@@ -485,15 +485,22 @@ BEGIN
 END
 $$;
 
--- Nothing starts or extends on a blocked account; NULL unblocks. What is due is still settled and taken in.
+-- Nothing starts or extends on a blocked account; NULL unblocks. What is due is still settled and taken in. What was closed
+-- stays closed.
 CREATE FUNCTION block_v1(p_user uuid, p_reason text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     a credit_accounts;
 BEGIN
     PERFORM assert_tenant(p_user);
+    IF btrim(p_reason) = '' THEN
+        RAISE EXCEPTION 'an account is blocked for a reason' USING ERRCODE = 'TT422';
+    END IF;
     a := credit_lock(p_user);
-    a.blocked_reason := nullif(btrim(p_reason), '');
+    IF a.blocked_reason = 'closed' AND p_reason IS DISTINCT FROM 'closed' THEN
+        RAISE EXCEPTION 'a closed account stays closed' USING ERRCODE = 'TT409';
+    END IF;
+    a.blocked_reason := p_reason;
     PERFORM credit_store(a);
 END
 $$;

@@ -475,6 +475,28 @@ BEGIN
 END
 $function$;
 
+CREATE OR REPLACE FUNCTION public.block_v1(p_user uuid, p_reason text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    a credit_accounts;
+BEGIN
+    PERFORM assert_tenant(p_user);
+    IF btrim(p_reason) = '' THEN
+        RAISE EXCEPTION 'an account is blocked for a reason' USING ERRCODE = 'TT422';
+    END IF;
+    a := credit_lock(p_user);
+    IF a.blocked_reason = 'closed' AND p_reason IS DISTINCT FROM 'closed' THEN
+        RAISE EXCEPTION 'a closed account stays closed' USING ERRCODE = 'TT409';
+    END IF;
+    a.blocked_reason := p_reason;
+    PERFORM credit_store(a);
+END
+$function$;
+
 CREATE OR REPLACE FUNCTION public.calls_cost_carrier()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1401,6 +1423,13 @@ BEGIN
     IF EXISTS (SELECT FROM credit_holds h WHERE h.user_id = p_user AND h.call_id = p_call) THEN
         SELECT z.charged, z.unbilled, z.balance INTO charged, unbilled, balance
         FROM settle_v1(p_user, p_call, seconds, p_not_charged_reason) z;
+        -- The agent said goodbye in time, so nobody had to cut the call off: the customer is told all the same.
+        IF fresh AND p_reason = 'credit_ended' AND EXISTS (
+            SELECT FROM credit_holds h
+            WHERE h.user_id = p_user AND h.call_id = p_call AND h.final_reason IN ('no_credit', 'debt')
+        ) THEN
+            PERFORM credit_notice(p_user, 'credit_exhausted', p_call::text, jsonb_build_object('call_id', p_call));
+        END IF;
         IF fresh AND c.carrier_seconds IS NOT NULL THEN
             -- The carrier's report was here first.
             PERFORM correct_call_v1(p_user, p_call);
