@@ -6,7 +6,7 @@ from collections.abc import Callable
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from talktime import rounds
+from talktime import inbox, rounds
 from talktime.alerts import open_alerts
 from talktime.db.session import Database, connect
 from talktime.jobs import Jobs
@@ -94,3 +94,20 @@ async def test_the_job_that_comes_by_the_clock_proves_the_books(new_database_url
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     await database.close()
+
+
+async def test_what_was_handled_a_month_ago_is_forgotten_and_nothing_else(empty_database: Database) -> None:
+    async with empty_database.transaction(everyone=WHY) as db:
+        await db.execute(
+            text(
+                "INSERT INTO provider_events (id, provider, account, event_id, kind, body, received_at, handled_at)"
+                " SELECT gen_random_uuid(), 'x', 'x', d || ' ' || h, 'x', '', now() - d * interval '1 day',"
+                " CASE WHEN h THEN now() - d * interval '1 day' END"
+                " FROM unnest(ARRAY[1, 29, 31, 400]) d CROSS JOIN unnest(ARRAY[true, false]) h"
+            )
+        )
+    assert await inbox.prune(empty_database) == 2
+    assert await inbox.prune(empty_database) == 0
+    async with empty_database.transaction(everyone=WHY) as db:
+        left = await db.scalars(text("SELECT event_id FROM provider_events ORDER BY event_id"))
+        assert list(left) == ["1 false", "1 true", "29 false", "29 true", "31 false", "400 false"]

@@ -209,6 +209,7 @@ def _register(context: Context) -> Callable[[], Coroutine[object, object, None]]
     for name, handler in payment_rounds.jobs(database, context.till).items():
         context.jobs.handle(name, handler)
     rounds.prove_regularly(context.jobs, database)
+    rounds.forget_regularly(context.jobs, database)
     return drain_regularly
 
 

@@ -94,6 +94,19 @@ _WHY = "providers' events are everybody's until they are handled"
 _PATIENCE = timedelta(days=7)
 
 
+KEPT_DAYS = 30
+
+
+async def prune(database: Database) -> int:
+    """Forget what was handled a month ago: bodies hold names and numbers. What nobody could handle stays."""
+    async with database.transaction(everyone=_WHY) as db:
+        gone = await db.execute(
+            text("DELETE FROM provider_events WHERE handled_at < now() - make_interval(days => :days) RETURNING 1"),
+            {"days": KEPT_DAYS},
+        )
+        return len(gone.all())
+
+
 async def accept(database: Database, jobs: Jobs, event: Incoming) -> bool:
     """Store an event and ask for it to be handled; False when it was there already. Then it may be acknowledged."""
     async with database.transaction(everyone=_WHY) as db:

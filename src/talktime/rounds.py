@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from talktime import log
+from talktime import inbox, log
 from talktime.alerts import raise_alert
 from talktime.alerts.digest import mail_alerts
 from talktime.credits import verify
@@ -22,6 +22,7 @@ from talktime.notices.send import send_notices
 WHY = "what went wrong in anybody's name is put before the operator"
 VERIFY_JOB = "ledger.verify"
 VERIFY_FULL_JOB = "ledger.verify_full"
+PRUNE_JOB = "inbox.prune"
 _MAIL_SECONDS = 15.0
 _NAMED_MAX = 20
 """So many violations become alerts of their own; the rest is a number."""
@@ -60,6 +61,15 @@ def prove_regularly(jobs: Jobs, database: Database) -> None:
 
     jobs.handle_regularly("*/15 * * * *", VERIFY_JOB, quick)
     jobs.handle_regularly("0 3 * * *", VERIFY_FULL_JOB, full)
+
+
+def forget_regularly(jobs: Jobs, database: Database) -> None:
+    """Every night what need not be kept any longer."""
+
+    async def events() -> None:
+        await inbox.prune(database)
+
+    jobs.handle_regularly("30 3 * * *", PRUNE_JOB, events)
 
 
 async def prove(database: Database, *, full: bool) -> int:

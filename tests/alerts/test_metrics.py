@@ -19,13 +19,15 @@ TOKEN = "a token that nobody guesses"
 
 
 @asynccontextmanager
-async def asked(database: Database, token: str | None, client: str = "127.0.0.1") -> AsyncIterator[httpx.AsyncClient]:
+async def asked(
+    database: Database, token: str | None, client: str = "127.0.0.1", site: str = "http://localhost:8000"
+) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.state.context = SimpleNamespace(database=database)
     problems.install(app)
     app.include_router(metrics.router(token))
     transport = httpx.ASGITransport(app, client=(client, 1234))
-    async with httpx.AsyncClient(transport=transport, base_url="http://here") as browser:
+    async with httpx.AsyncClient(transport=transport, base_url=site) as browser:
         yield browser
 
 
@@ -89,7 +91,23 @@ async def test_without_a_token_only_this_machine_is_answered(database: Database,
         assert "TALKTIME_METRICS_TOKEN" in refused.text
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via", "X-Forwarded-Proto"])
+@pytest.mark.parametrize(
+    "header",
+    ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Client-IP"],
+)
 async def test_a_proxy_on_this_machine_is_not_this_machine(database: Database, header: str) -> None:
     async with asked(database, None) as browser:
         assert (await browser.get("/metrics", headers={header: "127.0.0.1"})).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["evil.example", "talktime.example:443", "localhost.evil.example", "10.0.0.1"])
+async def test_a_name_that_leads_to_this_machine_is_not_this_machine(database: Database, host: str) -> None:
+    async with asked(database, None) as browser:
+        refused = await browser.get("/metrics", headers={"host": host})
+    assert refused.status_code == 403
+
+
+@pytest.mark.parametrize("site", ["http://127.0.0.1:8000", "http://[::1]:8000", "http://localhost"])
+async def test_this_machine_may_ask_by_any_of_its_own_names(database: Database, site: str) -> None:
+    async with asked(database, None, site=site) as browser:
+        assert (await browser.get("/metrics")).status_code == 200

@@ -1,6 +1,7 @@
 """An account is closed while its calls run: they end at the phone company, are charged once, and none begins."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -8,14 +9,15 @@ import pytest
 from sqlalchemy import text
 
 from talktime.calls import closing, lifecycle
-from talktime.calls.closing import close_account
+from talktime.calls.closing import AlreadyClosed, close_account
 from talktime.calls.routing import Route
 from talktime.carriers.contract import Carrier, Ring
 from talktime.carriers.simulated import Simulated, SimulatedAccount
-from talktime.credits import money
+from talktime.credits import ledger, money
 from talktime.credits.operators import NotAnOperator
+from talktime.credits.pricing import Rate
 from talktime.credits.verify import verify
-from talktime.errors import Conflict, NotFound
+from talktime.errors import BadInput, Conflict, NotFound
 from talktime.simulate.orders import Stay, WaitForAgent
 from tests.house import TALK, House, free_ports, new_sid, open_house
 from tests.people import WHY, Person, account_of, charges, new_person
@@ -38,7 +40,13 @@ async def ada(house: House) -> Person:
 
 
 async def close(house: House, person: Person, actor: Person, seconds_max: float = 10) -> closing.Closed:
-    return await close_account(house.database, house.context.carriers, person.id, actor.id, seconds_max=seconds_max)
+    return await close_account(
+        house.database, house.context.carriers, person.id, actor.id, forget_card=no_card, seconds_max=seconds_max
+    )
+
+
+async def no_card(_: uuid.UUID) -> bool:
+    return True
 
 
 async def in_progress(house: House, person: Person, calls: int) -> None:
@@ -105,7 +113,7 @@ async def test_a_carrier_that_does_not_answer_leaves_the_end_to_who_carries_the_
     carriers: dict[str, Carrier] = {"simulated": gone}
     talking = asyncio.create_task(house.call(alice, WaitForAgent(), Stay(), seconds_max=40))
     await in_progress(house, alice, 1)
-    done = await close_account(house.database, carriers, alice.id, ada.id, seconds_max=15)
+    done = await close_account(house.database, carriers, alice.id, ada.id, forget_card=no_card, seconds_max=15)
     await gone.close()
     assert (done.hung_up, list(done.left)) == (0, []), "the meter saw at its next heartbeat that it was cut off"
     record = await house.record(alice, await talking)
@@ -143,7 +151,7 @@ async def test_only_an_operator_closes_an_account_and_only_one_that_there_is(
         await close(house, alice, bob)
     assert await status_of(house, alice) == "ACTIVE"
     with pytest.raises(NotFound):
-        await close_account(house.database, {}, bob.agent, ada.id)
+        await close_account(house.database, {}, bob.agent, ada.id, forget_card=no_card)
 
 
 async def test_what_is_left_is_paid_out_after_closing_and_not_before(house: House, alice: Person, ada: Person) -> None:
@@ -157,6 +165,78 @@ async def test_what_is_left_is_paid_out_after_closing_and_not_before(house: Hous
             paid = await money.payout(db, alice.id, "final", ada.id)
         assert (paid.fresh, paid.amount, paid.balance_after) == (fresh, -1000, 0)
     assert (await verify(house.database, full=True)).is_clean
+
+
+async def test_a_suspended_customers_running_call_uses_its_grant_and_who_rings_gets_the_ladder(
+    house: House, ada: Person
+) -> None:
+    a_second = Rate(60, initial_seconds=1, increment_seconds=1)
+    carol = await new_person(house.database, "Carol", credits=1000, rate=a_second)
+    bob = await new_person(house.database, "Bob", credits=1000)
+    rang = Ring(account="AC1", call_id=new_sid(), caller="+15550100123", dialled=carol.number)
+    async with house.database.transaction(everyone=WHY) as db:
+        running = (await lifecycle.ring(db, "simulated", rang)).call_id
+    assert running is not None
+    async with house.database.transaction(user=carol.id) as db:
+        assert await lifecycle.answer(db, carol.id, running, "a process")
+    for _ in range(2):
+        async with house.database.transaction(everyone=WHY) as db:
+            await closing.suspend(db, carol.id, ada.id, "stolen card")
+    assert await status_of(house, carol) == "SUSPENDED"
+    async with house.database.transaction(user=carol.id) as db:
+        more = await ledger.extend(db, carol.id, running, "a process", 1)
+    assert (more.extended, more.reason, more.granted_seconds) == (False, "blocked", 60)
+    events = await house.call(carol, *TALK)
+    (words,) = [event["text"] for event in events if event["event"] == "announced"]
+    assert "Carol's shop" in words
+    assert "suspended" not in words.lower()
+    assert (await house.record(carol, events)).call.route == "suspended"
+    async with house.database.transaction(everyone=WHY) as db:
+        decision = await lifecycle.ring(
+            db, "simulated", Ring(account="AC1", call_id=new_sid(), caller="+15550100123", dialled=bob.number)
+        )
+    assert decision.route == Route.TALK, "Bob is not concerned"
+    async with house.database.transaction(user=carol.id) as db:
+        await lifecycle.finish(db, carol.id, running, seconds=60, reason="credit_ended")
+    assert await charges(house.database, carol) == [-60]
+
+    async with house.database.transaction(everyone=WHY) as db:
+        await closing.activate(db, carol.id, ada.id)
+    assert (await status_of(house, carol), (await account_of(house.database, carol)).blocked_reason) == ("ACTIVE", None)
+    events = await house.call(carol, *TALK)
+    assert (await house.record(carol, events)).call.route == "talk"
+
+
+async def test_a_suspension_is_an_operators_and_never_of_a_closed_account(
+    house: House, alice: Person, ada: Person
+) -> None:
+    bob = await new_person(house.database, "Bob", credits=0)
+    wrong: list[tuple[Person, Person, str, type[Exception]]] = [
+        (alice, bob, "a reason", NotAnOperator),
+        (alice, ada, " ", BadInput),
+        (alice, ada, "x" * 201, BadInput),
+        (alice, ada, "a\0b", BadInput),
+        (ada, ada, "a reason", Conflict),
+    ]
+    for whose, actor, because, error in wrong:
+        with pytest.raises(error):
+            async with house.database.transaction(everyone=WHY) as db:
+                await closing.suspend(db, whose.id, actor.id, because)
+    with pytest.raises(NotFound):
+        async with house.database.transaction(everyone=WHY) as db:
+            await closing.suspend(db, alice.agent, ada.id, "a reason")
+    with pytest.raises(NotAnOperator):
+        async with house.database.transaction(everyone=WHY) as db:
+            await closing.activate(db, alice.id, bob.id)
+    assert await status_of(house, alice) == "ACTIVE"
+    await close(house, alice, ada)
+    with pytest.raises(AlreadyClosed):
+        async with house.database.transaction(everyone=WHY) as db:
+            await closing.suspend(db, alice.id, ada.id, "a reason")
+    with pytest.raises(AlreadyClosed):
+        async with house.database.transaction(everyone=WHY) as db:
+            await closing.activate(db, alice.id, ada.id)
+    assert await status_of(house, alice) == "CLOSED"
 
 
 def _fields(account: SimulatedAccount) -> dict[str, str]:

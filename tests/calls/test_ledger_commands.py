@@ -255,13 +255,54 @@ async def test_an_account_is_closed_and_paid_out(
     assert (early.code, "close it first" in early.error) == (1, True)
     for _ in range(2):
         closed = await type_in("users", "close", email_of(alice, "Alice"), *by, "--json")
-        assert (closed.code, closed.document) == (0, {"hung_up": 0, "left": []})
+        assert (closed.code, closed.document) == (0, {"hung_up": 0, "left": [], "card_is_gone": True})
     for _ in range(2):
         paid = await type_in("ledger", "payout", alice.id, "--reference", "bank-1", *by)
         assert paid.out == "Paid out: 1,000 credits, line 2.\n"
     assert (await account_of(empty_database, alice)).balance == 0
     verified = await type_in("ledger", "verify", "--full", "--json")
     assert (verified.code, verified.document["violations"]) == (0, [])
+
+
+async def test_an_account_is_suspended_and_active_again(
+    type_in: Type, empty_database: Database, alice: Person, ada: Person
+) -> None:
+    by = ("--by", email_of(ada, "Ada"))
+    email = email_of(alice, "Alice")
+    for _ in range(2):
+        said = await type_in("users", "suspend", email, "--because", "closed", *by)
+        assert (said.code, said.out.splitlines()[-1]) == (0, "Suspended.")
+    assert (await account_of(empty_database, alice)).blocked_reason == "suspended: closed"
+    for _ in range(2):
+        assert (await type_in("users", "activate", email, *by, "--json")).document == {"status": "ACTIVE"}
+    assert (await account_of(empty_database, alice)).blocked_reason is None
+    for words in (("suspend", email), ("suspend", email, "--because", " ", *by), ("activate", email, "--by", email)):
+        assert (await type_in("users", *words)).code != 0
+    await type_in("users", "close", email, *by)
+    for words in (("suspend", email, "--because", "x", *by), ("activate", email, *by)):
+        refused = await type_in("users", *words)
+        assert (refused.code, "stays closed" in refused.error) == (1, True)
+    assert (await account_of(empty_database, alice)).blocked_reason == "closed"
+
+
+async def test_a_customers_own_price_is_ended(
+    type_in: Type, empty_database: Database, alice: Person, ada: Person
+) -> None:
+    by = ("--by", email_of(ada, "Ada"))
+    follow = ("ledger", "prices", "set", "--follow-list", *by)
+    assert "set one first" in (await type_in(*follow, "--user", alice.id)).error
+    await type_in("ledger", "prices", "set", 20, *by)
+    for _ in range(2):
+        said = await type_in(*follow, "--user", alice.id)
+        assert (said.code, "everybody's price" in said.out) == (0, True)
+    assert "no price of their own" in (await type_in(*follow, "--user", alice.id, "--transfer")).out
+    assert (await type_in(*follow)).code == 2
+    assert (await type_in("ledger", "prices", "set", 5, "--follow-list", *by, "--user", alice.id)).code == 2
+    assert (await type_in("ledger", "prices", "set", *by)).code == 2
+    listed = (await type_in("ledger", "prices", "list", "--json")).document
+    assert [row["user_id"] for row in listed].count(str(alice.id)) == 0
+    history = (await type_in("ledger", "prices", "list", "--user", alice.id, "--json")).document
+    assert [row["follows_list"] for row in history] == [True, False]
 
 
 async def _carrier_call(database: Database, person: Person, call: uuid.UUID) -> str:

@@ -57,7 +57,8 @@ class Hold:
     lease_ran_out: bool = False
     cut_due: str = "not yet"
     """`not yet`, `owner` (its own process may cut it), `anyone`."""
-    began_today: bool = True
+    days_old: int = 0
+    """How often it was midnight since it began."""
     settled_today: bool = False
 
     @property
@@ -174,7 +175,8 @@ class Calls:
         return sum(h.held + (h.cost if h.settled_today else 0) for h in self.holds.values())
 
     def _spent_by(self, caller: str | None) -> int:
-        return sum(h.cost + h.held for h in self.holds.values() if h.began_today and h.caller == caller)
+        theirs = [hold for hold in self.holds.values() if hold.caller == caller]
+        return sum(h.held + (h.cost if h.settled_today and h.days_old <= 1 else 0) for h in theirs)
 
     def _line(self, reference: str) -> tuple[int, Line] | None:
         return next(((n, line) for n, line in enumerate(self.lines, 1) if line.reference == reference), None)

@@ -126,7 +126,7 @@ WRONG: dict[str, dict[str, tuple[Any, ...]]] = {
     "answer": {"owner": ("", None)},
     "heartbeat": {"seconds": (2**31, None, *NO_NUMBERS)},
     "extend": {"request_no": NO_NUMBER_OF_REQUEST, "slice_seconds": NO_SLICE, "owner": ("", None, "voice-2")},
-    "settle": {"seconds": NO_SECONDS},
+    "settle": {"seconds": NO_SECONDS, "not_charged_reason": ("", " ", "because", "SPAM")},
     "reverse": {
         "credits": NO_AMOUNTS,
         "reference": (*NO_TEXTS, "refund:", "refund: ", "refund:a:b", "dispute:a:withdrawn", "refund:a:failed:x", "r"),

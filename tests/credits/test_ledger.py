@@ -180,7 +180,7 @@ async def test_grace_is_its_own_line_and_a_purchase_settles_it(database: Databas
         (TransactionType.CALL_USAGE, -15),
         (TransactionType.GRACE_USAGE, -15),
     ]
-    async with database.transaction(user=carol.id) as db:
+    async with database.transaction(everyone=WHY) as db:
         bought = Purchase(user_id=carol.id, id=new_id(), credits=500, price_minor=900, currency="EUR", gateway="test")
         bought.state = PurchaseState.PAID
         db.add(bought)
@@ -201,7 +201,7 @@ async def test_grace_never_starts_a_call(database: Database) -> None:
 
 
 async def test_a_purchase_that_is_not_paid_grants_nothing(database: Database, alice: Person) -> None:
-    async with database.transaction(user=alice.id) as db:
+    async with database.transaction(everyone=WHY) as db:
         bought = Purchase(user_id=alice.id, id=new_id(), credits=500, price_minor=900, currency="EUR", gateway="test")
         db.add(bought)
     with pytest.raises(Conflict):

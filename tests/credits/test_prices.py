@@ -37,6 +37,11 @@ async def set_price(database: Database, actor: Person, user: Person | None, **fi
         )
 
 
+async def follow_list(database: Database, actor: Person, user: Person, **more: Any) -> Price | None:
+    async with database.transaction(everyone=WHY) as db:
+        return await prices.follow_list(db, **{"user": user.id, "kind": PriceKind.CALL, "actor": actor.id, **more})
+
+
 async def history_of(database: Database, user: Person, kind: PriceKind = PriceKind.CALL) -> list[int]:
     async with database.transaction(everyone=WHY) as db:
         return [price.credits_per_minute for price in await prices.history(db, user.id, kind)]
@@ -110,6 +115,82 @@ async def test_python_reads_the_price_that_the_database_charges(database: Databa
             assert price.id == charged, hours
     # One that is set later for an earlier moment does not bury the newer ones.
     assert await history_of(database, alice) == [30, 20, 10, 40, 15]
+
+
+async def test_a_customer_who_follows_the_list_again_pays_what_everybody_pays(
+    database: Database, alice: Person, ada: Person
+) -> None:
+    running = await new_call(database, alice)
+    async with database.transaction(user=alice.id) as db:
+        await ledger.authorise(db, alice.id, running)
+        await ledger.answer(db, alice.id, running, OWNER)
+    await set_price(database, ada, None, credits_per_minute=31)
+    ended = [await follow_list(database, ada, alice) for _ in range(2)]
+    assert ended[0] is not None and ended[1] is not None
+    assert (ended[0].id, ended[0].follows_list, ended[0].created_by) == (ended[1].id, True, ada.id)
+    later = await new_call(database, alice)
+    async with database.transaction(user=alice.id) as db:
+        assert (await ledger.authorise(db, alice.id, later)).held == 31
+        assert (await ledger.extend(db, alice.id, running, OWNER, 1)).held == 30, "a running call keeps its price"
+    await set_price(database, ada, None, credits_per_minute=32)
+    latest = await new_call(database, alice)
+    async with database.transaction(user=alice.id) as db:
+        assert (await ledger.authorise(db, alice.id, latest)).held == 32, "whatever the list becomes"
+        now = datetime.now(UTC)
+        held = await prices.price_of(db, alice.id, now)
+        listed = await prices.price_list(db, now)
+    assert held is not None and held.user_id is None
+    assert alice.id not in [price.user_id for price in listed]
+    assert (await hold_of(database, alice, latest)).price_id == held.id
+    # A price of her own again, with the very figures that were ended.
+    await set_price(database, ada, alice, credits_per_minute=15)
+    own = await new_call(database, alice)
+    async with database.transaction(user=alice.id) as db:
+        assert (await ledger.authorise(db, alice.id, own)).held == 15
+    assert await history_of(database, alice) == [15, 15, 15]
+
+
+async def test_following_the_list_begins_when_it_is_said_to_and_later_prices_still_begin(
+    database: Database, alice: Person, ada: Person
+) -> None:
+    await set_price(database, ada, None, credits_per_minute=31)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    await set_price(database, ada, alice, credits_per_minute=9, valid_from=tomorrow + timedelta(days=1))
+    await follow_list(database, ada, alice, valid_from=tomorrow)
+    async with database.transaction(everyone=WHY) as db:
+        for days, rate in ((0, 15), (1, 31), (2, 9)):
+            at = tomorrow + timedelta(days=days - 1, minutes=5)
+            price = await prices.price_of(db, alice.id, at)
+            await db.execute(text("SET LOCAL ROLE NONE"))
+            await db.execute(text("SET LOCAL ROLE talktime_owner"))
+            charged = await db.scalar(
+                text("SELECT (credit_price(:user, :at, 'CALL')).id"), {"user": alice.id, "at": at}
+            )
+            await db.execute(text("SET LOCAL ROLE talktime_everyone"))
+            assert price is not None
+            assert (price.credits_per_minute, price.id) == (rate, charged)
+
+
+async def test_a_price_is_ended_only_by_an_operator_where_there_is_one_and_a_list_to_follow(
+    database: Database, alice: Person, bob: Person, ada: Person
+) -> None:
+    await set_price(database, ada, None, credits_per_minute=31)
+    with pytest.raises(NotAnOperator):
+        await follow_list(database, bob, alice)
+    with pytest.raises(prices.PriceInThePast):
+        await follow_list(database, ada, alice, valid_from=datetime.now(UTC) - timedelta(minutes=2))
+    with pytest.raises(BadInput):
+        await follow_list(database, ada, alice, kind="RENT")
+    moment = datetime.now(UTC) + timedelta(hours=1)
+    await set_price(database, ada, alice, credits_per_minute=16, valid_from=moment)
+    with pytest.raises(Conflict, match="choose a later one"):
+        await follow_list(database, ada, alice, valid_from=moment)
+    async with database.transaction(everyone=WHY) as db:
+        db.add(User(id=(stranger := new_id()), email=f"s.{stranger.hex}@example.org", name="Stranger"))
+        await db.flush()
+        assert await prices.follow_list(db, user=stranger, kind=PriceKind.CALL, actor=ada.id) is None
+    assert await history_of(database, alice) == [16, 15]
+    assert await history_of(database, bob) == [15]
 
 
 async def test_the_same_price_again_changes_nothing(database: Database, alice: Person, ada: Person) -> None:

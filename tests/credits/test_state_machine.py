@@ -418,7 +418,8 @@ class Deeds(Stage):
     def a_day_goes_by(self, who: int) -> None:
         books = self.books[who]
         for hold in books.holds.values():
-            hold.began_today = hold.settled_today = False
+            hold.settled_today = False
+            hold.days_old += 1
         self.day_is_known[who] = False
         self._shift(
             books.user,

@@ -8,6 +8,7 @@ from sqlalchemy import func, select, text
 
 from talktime.calls.models import CallStatus
 from talktime.credits import money
+from talktime.credits.pricing import Rate
 from talktime.credits.verify import verify
 from talktime.inbox import ProviderEvent
 from talktime.simulate.orders import Faults, HangUp, Interrupt, Pause, Press, Stay, WaitForAgent
@@ -235,6 +236,17 @@ async def test_a_top_up_in_the_call_continues_it(house: House) -> None:
     assert record.call.end_reason == "caller_hung_up"
     assert record.call.seconds is not None
     assert record.call.seconds >= 12
+
+
+async def test_credit_that_ends_is_told_the_owner_and_not_the_caller(house: House) -> None:
+    a_second = Rate(60, initial_seconds=1, increment_seconds=1)
+    carol = await new_person(house.database, "Carol", credits=14, rate=a_second)
+    record = await house.record(carol, await house.call(carol, WaitForAgent(), Stay(), seconds_max=30))
+    assert record.call.end_reason == "credit_ended"
+    async with house.database.transaction(user=carol.id) as db:
+        told = (await db.execute(text("SELECT kind, subject FROM notices"))).all()
+    assert [tuple(row) for row in told] == [("credit_exhausted", str(record.call.id))]
+    assert not any("credit" in turn.text.lower() for turn in record.turns)
 
 
 async def test_ten_calls_at_once_are_ten_charges(house: House, alice: Person) -> None:

@@ -90,6 +90,10 @@ class Counter:
             assert found is not None
             return str(found.payment_method_id)
 
+    async def forget_card(self, user: uuid.UUID) -> bool:
+        """What closing an account asks of us."""
+        return await saved_card.leave(self.database, self.till.gateways, user)
+
     async def told(self) -> None:
         """Everything that was to be told has been, and was handled."""
         assert await self.control.settled()

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text, update
 
 from talktime.accounts.models import User, UserStatus
+from talktime.calls.closing import close_account
 from talktime.credits import money, packs
 from talktime.credits.models import CreditPack
 from talktime.errors import Conflict, NotFound, ProviderError
@@ -172,6 +173,30 @@ async def test_a_payment_that_is_another_purchases_pays_nothing(counter: Counter
     await counter.hear(notice(theirs, payment_id="pi_of_alice"))
     assert await counter.state(theirs) is S.OPEN
     assert await counter.bought_lines(bob) == []
+
+
+async def test_a_checkout_that_comes_with_somebody_elses_names_pays_nothing(
+    counter: Counter, alice: Person, bob: Person
+) -> None:
+    purchase = await counter.begin(alice, await counter.pack())
+    checkout_id = await counter.checkout_id(purchase)
+    for names in ({"user_id": bob.id}, {"purchase_id": uuid.uuid4()}, {"user_id": bob.id, "purchase_id": None}):
+        payment = f"pi_{uuid.uuid4().hex}"
+        await counter.hear(notice(purchase, checkout_id=checkout_id, payment_id=payment, **names))
+        assert await counter.alerts(payment_id=payment) == ["unknown_payment"]
+    assert await counter.state(purchase) is S.OPEN
+    assert await counter.bought_lines(alice) == await counter.bought_lines(bob) == []
+
+
+async def test_what_is_paid_after_an_account_was_closed_is_credited_and_seen(
+    counter: Counter, alice: Person, ada: Person
+) -> None:
+    purchase = await counter.begin(alice, await counter.pack())
+    await close_account(counter.database, {}, alice.id, ada.id, forget_card=counter.forget_card)
+    await counter.pay(purchase)
+    await counter.told()
+    assert await counter.bought_lines(alice) == [("PURCHASE", 1000)]
+    assert await counter.alerts(purchase) == ["paid_after_closing"]
 
 
 async def test_a_purchase_paid_by_two_payments_is_credited_once_and_seen(counter: Counter, alice: Person) -> None:

@@ -8,7 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from talktime.gateways.contract import NoticeKind, RefundStatus
-from talktime.payments import invoices
+from talktime.payments import billing_details, invoices
+from talktime.payments.billing_details import Details, WrongDetails
 from talktime.payments.invoice_models import Invoice, InvoiceKind
 from talktime.payments.invoices import NoSuchInvoice
 from talktime.payments.models import Purchase
@@ -122,8 +123,10 @@ async def test_pages_show_what_was_issued_in_the_readers_language(counter: Count
     async with counter.database.transaction(everyone=WHY) as db:
         await db.execute(text("UPDATE users SET locale = 'de' WHERE id = :user"), {"user": alice.id})
     async with counter.database.transaction(user=alice.id) as db:
-        await invoices.set_billing_details(
-            db, alice.id, name="Praxis Ärmel", address="Weg 1\n10115 Berlin", country="de", vat_id="DE999999999"
+        await billing_details.keep(
+            db,
+            alice.id,
+            Details(name="Praxis Ärmel", address="Weg 1\n10115 Berlin", country="de", vat_id="DE 999.999.999"),
         )
     purchase = await paid(counter, alice)
     await counter.hear(refund(purchase, "b", 700, R.PENDING))
@@ -143,10 +146,84 @@ async def test_what_an_invoice_says_does_not_follow_its_reader(counter: Counter,
     (invoice,) = await documents(counter, purchase)
     async with counter.database.transaction(user=alice.id) as db:
         before = await invoices.pdf(db, alice.id, invoice.id)
-        await invoices.set_billing_details(db, alice.id, name="Other", address="", country="FR", vat_id="")
-        await invoices.set_billing_details(db, alice.id, name="Other still", address="", country="FR", vat_id="")
+        await billing_details.keep(db, alice.id, Details(name="Other", country="FR"))
+        await billing_details.keep(db, alice.id, Details(name="Other still", country="FR"))
     async with counter.database.transaction(user=alice.id) as db:
         assert await invoices.pdf(db, alice.id, invoice.id) == before
+
+
+async def test_details_are_tidied_and_what_is_empty_is_the_accounts_own(counter: Counter, alice: Person) -> None:
+    given = Details(" Alice GmbH ", " c/o Bob\n\n 1010 Wien ", "at", " ATU 123-456.78 ", "books@alice.example ")
+    async with counter.database.transaction(user=alice.id) as db:
+        kept = await billing_details.keep(db, alice.id, given)
+        assert await billing_details.of(db, alice.id) == kept
+    assert kept == Details("Alice GmbH", "c/o Bob\n1010 Wien", "AT", "ATU12345678", "books@alice.example")
+    (invoice,) = await documents(counter, await paid(counter, alice))
+    assert invoice.buyer == {
+        "name": "Alice GmbH", "address": ["c/o Bob", "1010 Wien"], "country": "AT", "vat_id": "ATU12345678",
+        "email": "books@alice.example", "locale": "en",
+    }  # fmt: skip
+    async with counter.database.transaction(user=alice.id) as db:
+        await billing_details.keep(db, alice.id, Details())
+    (plain,) = await documents(counter, await paid(counter, alice))
+    assert (plain.buyer["name"], plain.buyer["address"], plain.buyer["country"]) == ("Alice", [], "")
+    assert plain.buyer["email"] == f"alice.{alice.id.hex}@example.org"
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        (Details(name="x" * 201), "name"),
+        (Details(name="a\0b"), "name"),
+        (Details(name="a\x1bb"), "name"),
+        (Details(name="evil\u202egnp"), "name"),
+        (Details(name="\ud800"), "name"),
+        (Details(address="a\nb\nc\nd"), "address"),
+        (Details(address="ok\n" + "x" * 101), "address"),
+        (Details(address="a\rb"), "address"),
+        (Details(country="DEU"), "country"),
+        (Details(country="D1"), "country"),
+        (Details(country="ÄÖ"), "country"),
+        (Details(country="ß"), "country"),
+        (Details(vat_id="123456789"), "vat_id"),
+        (Details(vat_id="DE" + "1" * 40), "vat_id"),
+        (Details(vat_id="DE<script>"), "vat_id"),
+        (Details(vat_id="DE١٢٣"), "vat_id"),
+        (Details(email="nobody"), "email"),
+        (Details(email="a@b@example.com"), "email"),
+        (Details(email="a b@example.com"), "email"),
+        (Details(email="a@" + "x" * 260 + ".com"), "email"),
+    ],
+    ids=repr,
+)
+async def test_what_cannot_stand_on_an_invoice_is_refused_by_its_field(
+    counter: Counter, alice: Person, given: Details, field: str
+) -> None:
+    async with counter.database.transaction(user=alice.id) as db:
+        with pytest.raises(WrongDetails) as refused:
+            await billing_details.keep(db, alice.id, given)
+        assert list(refused.value.fields) == [field]
+        assert await billing_details.of(db, alice.id) == Details()
+
+
+async def test_any_script_can_stand_on_an_invoice(counter: Counter, alice: Person) -> None:
+    strange = Details(name="株式会社 🦉 الشركة", address="улица 1\n<b>&amp;</b>\n" + "W" * 100)
+    async with counter.database.transaction(user=alice.id) as db:
+        await billing_details.keep(db, alice.id, strange)
+    (invoice,) = await documents(counter, await paid(counter, alice))
+    async with counter.database.transaction(user=alice.id) as db:
+        assert (await invoices.pdf(db, alice.id, invoice.id)).startswith(b"%PDF")
+
+
+async def test_bobs_details_stay_bobs(counter: Counter, alice: Person, bob: Person) -> None:
+    async with counter.database.transaction(user=bob.id) as db:
+        await billing_details.keep(db, bob.id, Details(name="Bob"))
+    async with counter.database.transaction(user=alice.id) as db:
+        assert await billing_details.of(db, bob.id) == Details()
+    with pytest.raises(DBAPIError) as refused:
+        async with counter.database.transaction(user=alice.id) as db:
+            await billing_details.keep(db, bob.id, Details(name="Alice was here"))
+    assert getattr(refused.value.orig, "sqlstate", "") == "42501"
 
 
 async def test_bob_does_not_get_alices_invoice(counter: Counter, alice: Person, bob: Person) -> None:

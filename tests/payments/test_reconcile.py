@@ -121,6 +121,10 @@ async def test_what_is_paid_here_and_unknown_there_is_seen(counter: Counter, ali
     found = await run(counter)
     assert about(found, str(purchase.id)) == [("unknown there", False), ("unknown refund there", False)]
     assert not found.is_clean
+    await _nobody_asked(counter)
+    for day in (2, 3):
+        await rounds.hourly(counter.database, counter.till, counter.gateway, datetime.now(UTC) + timedelta(days=day))
+    assert sorted(await counter.alerts(purchase)) == ["unknown_there", "unknown_there"]
 
 
 async def test_a_wrong_amount_is_left_for_a_person(counter: Counter, alice: Person) -> None:
@@ -146,6 +150,7 @@ async def test_a_company_that_fails_is_an_error_and_not_a_clean_result(counter: 
 
 
 async def test_the_hours_round_is_one_process_and_one_an_hour(counter: Counter) -> None:
+    await _nobody_asked(counter)
     now = datetime.now(UTC) + timedelta(days=1)
     assert await rounds.hourly(counter.database, counter.till, counter.gateway, now) is not None
     assert await rounds.hourly(counter.database, counter.till, counter.gateway, now) is None
@@ -154,15 +159,74 @@ async def test_the_hours_round_is_one_process_and_one_an_hour(counter: Counter) 
 
 
 async def test_after_a_long_silence_the_round_looks_back_to_where_it_began(counter: Counter) -> None:
-    began = datetime.now(UTC) + timedelta(days=10)
+    await _nobody_asked(counter)
+    began = datetime.now(UTC).replace(hour=12) + timedelta(days=10)
     assert await rounds.hourly(counter.database, counter.till, counter.gateway, began) is not None
     after_a_month = began + timedelta(days=30)
     late = await rounds.hourly(counter.database, counter.till, counter.gateway, after_a_month)
     soon = await rounds.hourly(counter.database, counter.till, counter.gateway, after_a_month + timedelta(hours=1))
     assert late is not None
     assert soon is not None
-    assert late.since == began - timedelta(days=3)
+    assert late.since <= began - timedelta(days=3)
     assert soon.since == after_a_month - timedelta(days=3)
+
+
+async def test_rounds_that_fail_for_days_leave_no_payment_behind(counter: Counter, alice: Person) -> None:
+    await _nobody_asked(counter)
+    began = datetime.now(UTC)
+    assert await rounds.hourly(counter.database, counter.till, counter.gateway, began) is not None
+    purchase = await counter.begin(alice, await counter.pack())
+    await counter.control.go_wrong(Faults(lost=True))
+    payment = await counter.pay(purchase)
+    await counter.control.go_wrong(Faults(api_status=500))
+    for day in range(1, 8):
+        with pytest.raises(ProviderError):
+            await rounds.hourly(counter.database, counter.till, counter.gateway, began + timedelta(days=day))
+    assert await counter.bought_lines(alice) == []
+    await counter.control.go_wrong(Faults())
+    after = began + timedelta(days=7, hours=1)
+    found = await rounds.hourly(counter.database, counter.till, counter.gateway, after)
+    assert found is not None
+    assert found.since <= began - timedelta(days=3)
+    assert [verdict for verdict, _ in about(found, payment)], "it was found"
+    assert await counter.bought_lines(alice) == [("PURCHASE", 1000)]
+    again = await rounds.hourly(counter.database, counter.till, counter.gateway, after + timedelta(hours=1))
+    assert again is not None
+    assert again.since == after - timedelta(days=3)
+    assert await counter.bought_lines(alice) == [("PURCHASE", 1000)]
+
+
+async def test_before_the_first_round_that_succeeds_it_looks_back_to_the_first_purchase(
+    counter: Counter, alice: Person
+) -> None:
+    purchase = await counter.begin(alice, await counter.pack())
+    await _nobody_asked(counter)
+    async with counter.database.transaction(everyone=WHY) as db:
+        await db.execute(text("UPDATE payment_rounds SET succeeded_at = NULL"))
+    found = await rounds.hourly(counter.database, counter.till, counter.gateway, datetime.now(UTC) + timedelta(days=20))
+    assert found is not None
+    assert found.since <= (await counter.now(purchase)).created_at - timedelta(days=3)
+
+
+async def test_a_dispute_that_is_not_decided_is_asked_for_once_a_day_however_old_it_is(
+    counter: Counter, alice: Person
+) -> None:
+    purchase, payment = await counter.bought(alice)
+    case = await counter.control.do(OpenDispute(payment=payment))
+    await counter.told()
+    await counter.control.go_wrong(Faults(lost=True))
+    await counter.control.do(MoveDispute(dispute=case["id"], to="won"))
+    await _age(counter, purchase, hours=40 * 24)
+    await _nobody_asked(counter)
+    noon = datetime.now(UTC).replace(hour=12) + timedelta(days=1)
+    first = await rounds.hourly(counter.database, counter.till, counter.gateway, noon)
+    second = await rounds.hourly(counter.database, counter.till, counter.gateway, noon + timedelta(hours=1))
+    assert first is not None
+    assert second is not None
+    assert first.since < datetime.now(UTC) - timedelta(days=40)
+    assert second.since == noon - timedelta(days=3)
+    assert ("other state", True) in about(first, case["id"])
+    assert (await counter.now(purchase)).reversed_credits == 0
 
 
 async def test_an_event_that_comes_after_the_list_changes_nothing(counter: Counter, alice: Person) -> None:
@@ -177,6 +241,13 @@ async def test_an_event_that_comes_after_the_list_changes_nothing(counter: Count
         assert len(await invoices.newest(db, alice.id)) == 1
         assert await db.scalar(select(Purchase.state)) is S.PAID
     assert await counter.bought_lines(alice) == [("PURCHASE", 1000)]
+
+
+async def _nobody_asked(counter: Counter) -> None:
+    """As if the last round had been some hours ago."""
+    async with counter.database.transaction(everyone=WHY) as db:
+        past = "now() - interval '3 hours'"
+        await db.execute(text(f"UPDATE payment_rounds SET reconciled_at = {past}, succeeded_at = {past}"))
 
 
 async def _age(counter: Counter, purchase: Purchase, *, hours: int) -> None:

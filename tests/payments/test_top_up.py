@@ -9,6 +9,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from talktime.accounts.models import User, UserStatus
+from talktime.calls.closing import close_account
 from talktime.credits import money, packs
 from talktime.credits.models import CreditPack
 from talktime.db.session import Database, connect
@@ -173,6 +174,26 @@ async def test_a_declined_card_is_tried_less_and_less_and_then_no_more(counter: 
     assert await counter.alerts(tried[-1]) == ["top_up_declined"]
 
 
+async def test_a_key_that_the_company_refuses_is_no_customers_declined_card(counter: Counter, alice: Person) -> None:
+    await with_card(counter, alice)
+    await counter.control.go_wrong(Faults(api_status=401))
+    for _ in range(5):
+        await go_round(counter)
+        await go_round(counter)
+        await wait_over(counter, alice)
+    tried = await top_ups(counter, alice)
+    assert [(each.state, each.failure) for each in tried] == [(S.FAILED, "refused_by_gateway")] * 5
+    choice = await choice_of(counter, alice)
+    assert (choice.enabled, choice.declines) == (True, 0)
+    assert "top_up_declined" not in await counter.notices(alice)
+    async with counter.database.transaction(everyone=WHY) as db:
+        alerts = await db.scalars(text("SELECT kind FROM alerts WHERE user_id = :user"), {"user": alice.id})
+        assert list(alerts) == ["top_up_refused"]
+    await counter.control.go_wrong(Faults())
+    await go_round(counter)
+    assert (await top_ups(counter, alice))[-1].state is S.PAID
+
+
 async def test_a_success_forgets_the_declines(counter: Counter, alice: Person) -> None:
     await with_card(counter, alice)
     await counter.control.go_wrong(Faults(saved_card="insufficient_funds"))
@@ -335,6 +356,58 @@ async def test_a_forgotten_card_cannot_be_charged_by_anybody(counter: Counter, a
         await choose(counter, alice, pack)
     await go_round(counter)
     assert await top_ups(counter, alice) == []
+
+
+async def test_closing_forgets_the_card_at_the_company_and_switches_topping_up_off(
+    counter: Counter, alice: Person, ada: Person
+) -> None:
+    await with_card(counter, alice)
+    method = str((await choice_of(counter, alice)).payment_method_id)
+    for _ in range(2):
+        closed = await close_account(counter.database, {}, alice.id, ada.id, forget_card=counter.forget_card)
+        assert closed.card_is_gone
+        left = await choice_of(counter, alice)
+        assert (left.enabled, left.payment_method_id, left.last4) == (False, None, "")
+    assert await counter.alerts(payment_method_id=method) == []
+    assert await top_ups(counter, alice) == []
+
+
+async def test_closing_goes_on_when_the_company_does_not_answer_and_says_what_is_left(
+    counter: Counter, alice: Person, ada: Person
+) -> None:
+    await with_card(counter, alice)
+    method = str((await choice_of(counter, alice)).payment_method_id)
+    await counter.control.go_wrong(Faults(api_status=500))
+    for _ in range(2):
+        closed = await close_account(counter.database, {}, alice.id, ada.id, forget_card=counter.forget_card)
+        assert not closed.card_is_gone
+    left = await choice_of(counter, alice)
+    assert (left.enabled, left.payment_method_id) == (False, method)
+    assert (await account_of(counter.database, alice)).blocked_reason == "closed"
+    assert await counter.alerts(payment_method_id=method) == ["card_not_forgotten"]
+    await counter.control.go_wrong(Faults())
+    assert (await close_account(counter.database, {}, alice.id, ada.id, forget_card=counter.forget_card)).card_is_gone
+    assert (await choice_of(counter, alice)).payment_method_id is None
+
+
+async def test_a_card_of_a_company_without_keys_is_left_and_said_so(
+    counter: Counter, alice: Person, bob: Person
+) -> None:
+    await with_card(counter, alice)
+    assert not await saved_card.leave(counter.database, {}, alice.id)
+    assert not (await choice_of(counter, alice)).enabled
+    assert await saved_card.leave(counter.database, {}, bob.id), "who has no card has nothing to forget"
+
+
+async def test_a_card_that_would_be_saved_after_closing_is_forgotten_instead(
+    counter: Counter, alice: Person, ada: Person
+) -> None:
+    purchase, payment = await counter.bought(alice, save_card=True)
+    await close_account(counter.database, {}, alice.id, ada.id, forget_card=counter.forget_card)
+    for _ in range(2):
+        assert not await saved_card.save(counter.database, counter.gateway, alice.id, purchase.id, payment)
+    async with counter.database.transaction(user=alice.id) as db:
+        assert await saved_card.of(db, alice.id) is None
 
 
 async def test_a_choice_needs_a_card_a_pack_on_sale_and_the_price_that_was_seen(

@@ -161,3 +161,27 @@ async def test_what_was_given_back_is_in_the_books_under_the_operators_name(
             )
         ).one()
     assert tuple(row) == (15, ada.id)
+
+
+@pytest.mark.parametrize("form", [{}, {"do": ""}, {"do": "Approve"}, {"do": "yes"}], ids=str)
+async def test_a_decision_that_is_none_decides_nothing(
+    as_ada: Browser, database: Database, alice: Person, form: dict[str, str]
+) -> None:
+    bert = await new_person(database, "Bert", credits=0, admin=True)
+    approval = await a_request(database, alice, bert)
+    call = await answer(database, alice)
+    await finish(database, alice, call, 40)
+    async with database.transaction(user=alice.id) as db:
+        await money.claim(db, alice.id, call, "spam")
+    things = (f"{PAGE}/approvals/{approval.id}", f"{PAGE}/claims/{alice.id}/{call}")
+    for thing in things:
+        refused = await as_ada.post(thing, data=form)
+        assert (refused.status_code, "Say what is to be done" in refused.text) == (422, True)
+    for thing, button in zip(things, ("approve", "grant"), strict=True):
+        assert (await as_ada.post(thing, data={"do": button})).status_code == 303, "both still wait"
+
+
+async def test_a_note_that_no_key_types_is_refused(as_ada: Browser, database: Database, alice: Person) -> None:
+    alert = await an_alert(database, alice)
+    refused = await as_ada.post(f"{PAGE}/alerts/{alert}", content=b"note=%00")
+    assert (refused.status_code, str(alert) in (await as_ada.get(PAGE)).text) == (422, True)

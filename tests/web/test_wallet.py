@@ -1,5 +1,6 @@
 """The page about credit: what there is, what may be spent, and buying more from the simulated payment company."""
 
+import asyncio
 import re
 import uuid
 from collections.abc import AsyncIterator
@@ -15,9 +16,11 @@ from talktime.credits.models import CreditPack, TransactionType
 from talktime.db.session import Database
 from talktime.gateways.simulated import Simulated
 from talktime.gateways.simulated_account import SimulatedGatewayAccount
-from talktime.payments import saved_card
+from talktime.payments import billing_details, invoices, saved_card
+from talktime.payments.billing_details import Details
 from talktime.settings import Settings
 from talktime.simulate.gateway_deeds import Expire, Means, Settle
+from talktime.web import forms
 from tests.house import free_ports
 from tests.payments.counter import CONTROL, KEY, WEBHOOK, Counter, calm, open_counter
 from tests.people import WHY, Person, account_of, charges, new_person
@@ -26,7 +29,15 @@ from tests.web.stage import SITE, Stage, answer, finish
 from tests.web.test_pages import words_of
 from tests.web.test_signing_in import FROM_ELSEWHERE
 
-FORMS = ("/credits/low-balance", "/credits/guards", "/credits/buy", "/credits/top-up", "/credits/card/forget")
+FORMS = (
+    "/credits/low-balance", "/credits/guards", "/credits/billing", "/credits/buy", "/credits/top-up",
+    "/credits/card/forget",
+)  # fmt: skip
+BILLING = {
+    "billing_name": "Alice & Söhne GmbH", "billing_line_1": "Am Markt 1", "billing_line_2": "",
+    "billing_line_3": "50667 Köln", "billing_country": "de", "billing_vat_id": "DE 123 456 789",
+    "billing_email": "books@alice.example",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +114,7 @@ async def test_guards_and_the_low_balance_are_saved_and_shown(
     assert (account.day_limit, account.caller_limit, account.low_balance) == (None, None, None)
 
 
-@pytest.mark.parametrize("wrong", ["-5", "1.5", "abc", "1e5", "9" * 30, "٣", "NaN", "<script>"])
+@pytest.mark.parametrize("wrong", ["-5", "1.5", "abc", "1e5", "9" * 30, "9" * 5000, "٣", "NaN", "<script>"])
 async def test_what_is_wrong_stands_beside_its_field_and_nothing_is_changed(
     as_alice: Browser, database: Database, alice: Person, wrong: str
 ) -> None:
@@ -131,9 +142,23 @@ async def test_no_other_site_can_send_our_forms(
 
 
 async def test_a_form_that_is_none_is_refused(as_alice: Browser) -> None:
-    for body in (b"x" * 100_000, b"\xff\xfe=1", b"&".join(b"a%d=1" % n for n in range(100))):
+    for body in (b"x" * 100_000, b"\xff\xfe=1", b"&".join(b"a%d=1" % n for n in range(100)), b"day=%00", b"note=a%00b"):
         answer_ = await as_alice.post("/credits/guards", content=body)
         assert answer_.status_code == 422 and "form" in answer_.text
+
+
+async def test_a_form_that_never_comes_to_its_end_is_not_waited_for(
+    as_alice: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forms, "_BODY_SECONDS", 0.2)
+
+    async def drop_by_drop() -> AsyncIterator[bytes]:
+        yield b"day="
+        await asyncio.sleep(30)
+
+    async with asyncio.timeout(10):
+        refused = await as_alice.post("/credits/guards", content=drop_by_drop())
+    assert (refused.status_code, "did not come to its end" in refused.text) == (422, True)
 
 
 async def test_the_day_that_a_guard_counts_is_the_customers(database: Database, alice: Person) -> None:
@@ -211,6 +236,58 @@ async def test_bob_sees_neither_alices_purchase_nor_her_invoice(
     assert str(purchase.id) not in (await as_bob.get("/credits")).text
     for key in ("", "x", "%00", "{CHECKOUT_SESSION_ID}"):
         assert (await buyer.get("/credits/bought", params={"key": key})).status_code == 404
+
+
+async def test_what_is_to_stand_on_invoices_is_kept_for_the_next_one(
+    buyer: Browser, as_bob: Browser, counter: Counter, alice: Person, bob: Person
+) -> None:
+    database = counter.database
+    await counter.bought(alice)
+    saved = await buyer.post("/credits/billing", data=BILLING)
+    assert (saved.status_code, saved.headers["location"]) == (303, "/credits?saved=billing")
+    page = (await buyer.get("/credits?saved=billing")).text
+    assert "from the next one on" in page
+    for value in ("Alice &amp; Söhne GmbH", "Am Markt 1", "50667 Köln", "DE", "DE123456789", "books@alice.example"):
+        assert f'value="{value}"' in page
+    await counter.bought(alice)
+    async with database.transaction(user=alice.id) as db:
+        after, before = await invoices.newest(db, alice.id)
+    assert before.buyer["name"] == "Alice"
+    assert (after.buyer["name"], after.buyer["address"]) == ("Alice & Söhne GmbH", ["Am Markt 1", "50667 Köln"])
+    assert "Söhne" not in (await as_bob.get("/credits")).text
+    async with database.transaction(user=bob.id) as db:
+        assert await billing_details.of(db, bob.id) == await billing_details.of(db, alice.id) == Details()
+    assert (await buyer.post("/credits/billing", data={})).status_code == 303
+    async with database.transaction(user=alice.id) as db:
+        assert await billing_details.of(db, alice.id) == Details()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"billing_name": "x" * 201}, "200 characters at most."),
+        ({"billing_name": "a\x07b"}, "cannot be seen"),
+        ({"billing_line_2": "x" * 101}, "100 characters at most."),
+        ({"billing_line_2": "one\ntwo"}, "cannot be seen"),
+        ({"billing_country": "Germany"}, "Two letters, such as DE."),
+        ({"billing_vat_id": "<script>"}, "Two letters of the country"),
+        ({"billing_email": "nobody"}, "An e-mail address"),
+    ],
+)
+async def test_what_cannot_stand_on_an_invoice_is_said_beside_its_field(
+    as_alice: Browser, database: Database, alice: Person, wrong: dict[str, str], said: str
+) -> None:
+    (field,) = wrong
+    answer_ = await as_alice.post("/credits/billing", data={**BILLING, **wrong})
+    assert answer_.status_code == 422
+    beside = re.findall(r'<p class="field wrong".*?</p>', answer_.text, re.DOTALL)
+    assert len(beside) == 1
+    assert f'id="{field}"' in beside[0] and said in beside[0] and 'aria-invalid="true"' in beside[0]
+    if field != "billing_name":
+        assert 'value="Alice &amp; Söhne GmbH"' in answer_.text, "what was typed stays"
+    assert "<script>" not in answer_.text
+    async with database.transaction(user=alice.id) as db:
+        assert await billing_details.of(db, alice.id) == Details()
 
 
 async def test_what_is_not_for_sale_cannot_be_bought(

@@ -19,8 +19,12 @@ KINDS: Mapping[str, str] = {
     " alone. Look at which address and secret the test mode is set up with.",
     "live_event_on_test": "The payment company sent a live event to this installation, which runs in test mode; it was"
     " left alone. Look at which address and secret the live mode is set up with.",
-    "paid_twice": "A purchase was paid by two payments, and credited once. Refund one of them on the payment company's"
-    " pages.",
+    "paid_twice": "A purchase was paid by two payments, and credited once. Refund the payment that is named here on the"
+    " payment company's pages; refunding the other one would take the credits back.",
+    "unknown_there": "A payment, refund or dispute stands in our books, and the payment company does not list it. Look"
+    " for it on their pages by its id; if it is not there, find out who told us of it.",
+    "paid_after_closing": "A purchase was paid after its account was closed, and its credits are on that account. Give"
+    " the money back: refund the purchase, or pay out what is left.",
     "dispute_opened": "A customer's bank disputes a payment. Answer it on the payment company's pages before its date;"
     " calls and receipts of this customer are the evidence.",
     "dispute_lost": "A dispute was lost: the money is gone, and the credits were taken back as far as there were any."
@@ -37,6 +41,11 @@ KINDS: Mapping[str, str] = {
     " inbox (`provider_events`): mend the cause, then have it handled again.",
     "top_up_declined": "A customer's card was declined when it should have topped up their credit. The customer is"
     " told; nothing is to be done unless many are declined at once.",
+    "top_up_refused": "The payment company would not take the charge of a saved card: not the card was declined, but"
+    " our key or our question was refused. Look at the key, and at the customer on their pages; it is tried again every"
+    " hour.",
+    "card_not_forgotten": "An account was closed, and the payment company did not forget its saved card. It is not"
+    " charged any more; close the account again (`talktime users close`), which asks the company once more.",
     "notice_failed": "A customer could not be told something by mail. Look at their address, and tell them another way"
     " if it matters.",
 }

@@ -36,7 +36,7 @@ def list_prices(
 
 @app.command("set")
 def set_price(
-    rate: Annotated[int, typer.Argument(metavar="CREDITS", help="Credits a minute.")],
+    rate: Annotated[int | None, typer.Argument(metavar="[CREDITS]", help="Credits a minute.")] = None,
     *,
     by: By,
     user: Annotated[str | None, typer.Option("--user", help="For one customer; everybody's when not given.")] = None,
@@ -47,42 +47,61 @@ def set_price(
     free: Annotated[int, typer.Option(help="A call shorter than so many seconds is free.")] = 0,
     since: Annotated[datetime | None, typer.Option("--from", help="From this moment on (UTC); now otherwise.")] = None,
     allow_free: Annotated[bool, typer.Option("--allow-free", help="A rate of zero is meant.")] = False,
+    follow_list: Annotated[
+        bool, typer.Option("--follow-list", help="Instead of a rate: everybody's price holds for the customer again.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Set a price from now on, or from a later moment. Running calls keep theirs."""
     from talktime.credits import prices as list_of
     from talktime.credits.models import PriceKind
 
+    if follow_list and (user is None or rate is not None):
+        raise typer.BadParameter(
+            "it ends the price of one customer, so it takes --user and no rate", param_hint="--follow-list"
+        )
+    if not follow_list and rate is None:
+        raise typer.BadParameter("say how many credits a minute costs", param_hint="CREDITS")
+    kind = PriceKind.TRANSFER if transfer else PriceKind.CALL
+    valid_from = since.replace(tzinfo=UTC) if since is not None else None
+
     async def work(db: "AsyncSession") -> dict[str, Any]:
+        whose, actor = (await find_user(db, user)).id if user is not None else None, await find_operator(db, by)
+        if rate is None:
+            assert whose is not None
+            ended = await list_of.follow_list(db, user=whose, kind=kind, valid_from=valid_from, actor=actor)
+            return {} if ended is None else _price_row(ended)
         price = await list_of.set_price(
             db,
-            user=(await find_user(db, user)).id if user is not None else None,
-            kind=PriceKind.TRANSFER if transfer else PriceKind.CALL,
+            user=whose,
+            kind=kind,
             credits_per_minute=rate,
             connection_fee=fee,
             initial_seconds=initial,
             increment_seconds=increment,
             free_seconds=free,
-            valid_from=since.replace(tzinfo=UTC) if since is not None else None,
-            actor=await find_operator(db, by),
+            valid_from=valid_from,
+            actor=actor,
             allow_free=allow_free,
         )
         return _price_row(price)
 
     row = in_the_books(work)
-    show(row, [_price_line(row)], as_json=as_json)
+    show(row, [_price_line(row) if row else "This customer has no price of their own."], as_json=as_json)
 
 
 def _price_row(price: "Price") -> dict[str, Any]:
     names = (
         "id", "user_id", "kind", "valid_from", "credits_per_minute", "connection_fee", "initial_seconds",
-        "increment_seconds", "free_seconds", "created_by",
+        "increment_seconds", "free_seconds", "follows_list", "created_by",
     )  # fmt: skip
     return {name: getattr(price, name) for name in names}
 
 
 def _price_line(row: dict[str, Any]) -> str:
     whose = f"user {row['user_id']}" if row["user_id"] else "everybody"
+    if row["follows_list"]:
+        return f"{whose}  {row['kind'].lower()}  everybody's price  from {row['valid_from']:%Y-%m-%d %H:%M:%S %Z}"
     fee = f" + {row['connection_fee']:,} a call" if row["connection_fee"] else ""
     free = f", free below {row['free_seconds']} s" if row["free_seconds"] else ""
     return (

@@ -77,7 +77,10 @@ class ClaimState(StrEnum):
 
 
 class Price(Model):
-    """A line of the price list: everybody's when it names no user, else that user's own. The newest valid one wins."""
+    """A line of the price list: everybody's when it names no user, else that user's own. The newest valid one wins.
+
+    One that `follows_list` ends a user's own: from then on everybody's holds for them. Its figures are those it ended.
+    """
 
     __tablename__ = "prices"
 
@@ -92,6 +95,7 @@ class Price(Model):
     initial_seconds: Mapped[int] = mapped_column(default=60, server_default=text("60"))
     increment_seconds: Mapped[int] = mapped_column(default=60, server_default=text("60"))
     free_seconds: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    follows_list: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     created_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[CreatedAt]
 
@@ -101,6 +105,7 @@ class Price(Model):
         CheckConstraint("initial_seconds BETWEEN 1 AND 3600", name="initial_seconds"),
         CheckConstraint("increment_seconds BETWEEN 1 AND 3600", name="increment_seconds"),
         CheckConstraint("free_seconds BETWEEN 0 AND 3600", name="free_seconds"),
+        CheckConstraint("NOT follows_list OR user_id IS NOT NULL", name="follows_list"),
         Index("ix_prices_user_id_kind_valid_from", "user_id", "kind", "valid_from"),
     )
 
@@ -178,7 +183,8 @@ class CreditHold(Model):
 
     user_id: Mapped[uuid.UUID]
     call_id: Mapped[uuid.UUID]
-    price_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("prices.id"))
+    price_id: Mapped[uuid.UUID | None]
+    """Which line of the price list it was; the figures are copied, and no line is ever removed (`30_holds.sql`)."""
     credits_per_minute: Mapped[Credits]
     connection_fee: Mapped[Credits]
     initial_seconds: Mapped[int]
@@ -215,9 +221,9 @@ class CreditHold(Model):
     created_at: Mapped[CreatedAt]
 
     __table_args__ = (
-        # What else must hold of a row stands in `sql/15_sound.sql`: credit_hold_is_sound.
+        # What else must hold of a row stands in `sql/15_sound.sql`: credit_hold_is_sound. Nobody may delete an account
+        # (`20_ledger.sql`), and whoever writes here has locked it: a foreign key to it would only ask again.
         PrimaryKeyConstraint("user_id", "call_id"),
-        ForeignKeyConstraint(["user_id"], ["credit_accounts.user_id"]),
         ForeignKeyConstraint(["user_id", "call_id"], ["calls.user_id", "calls.id"]),
         Index("ix_credit_holds_open", "user_id", "call_id", postgresql_where=text("settled_at IS NULL")),
         {"postgresql_with": {"fillfactor": "70"}},
@@ -245,9 +251,8 @@ class CreditTransaction(Model):
     """SHA-256 over every column and the hash of the line before."""
 
     __table_args__ = (
-        # What else must hold of a line stands in `sql/15_sound.sql`: credit_line_is_sound.
+        # What else must hold of a line stands in `sql/15_sound.sql`: credit_line_is_sound. To the account as a hold.
         PrimaryKeyConstraint("user_id", "seq"),
-        ForeignKeyConstraint(["user_id"], ["credit_accounts.user_id"]),
         ForeignKeyConstraint(["user_id", "call_id"], ["calls.user_id", "calls.id"]),
         ForeignKeyConstraint(["user_id", "purchase_id"], ["purchases.user_id", "purchases.id"]),
         Index(

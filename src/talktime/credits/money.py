@@ -9,6 +9,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import date
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.credits.functions import NotEnoughCredit, many, one, texts, whole, whole32
@@ -165,7 +166,13 @@ async def adjust(
 async def payout(db: AsyncSession, user: uuid.UUID, reference: str, actor: uuid.UUID) -> Posting:
     """What is left on a closed account leaves the books. Needs a transaction that is everyone's."""
     texts(reference, "-")
+    await one_way_out(db, user)
     return Posting(**await one(db, "payout_v1", user, reference=reference, actor=actor))
+
+
+async def one_way_out(db: AsyncSession, user: uuid.UUID) -> None:
+    """Money leaves an account by a payout or by a refund: whoever comes second looks when the first is done."""
+    await db.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"money leaves {user}"})
 
 
 async def rent(db: AsyncSession, user: uuid.UUID, number: uuid.UUID, month: date, credits: int) -> Posting:

@@ -20,12 +20,17 @@ from talktime.errors import BadInput, Conflict, NotFound
 
 RATE_MAX = 10**9
 SECONDS_MAX = 3600
+_FIGURES = ("credits_per_minute", "connection_fee", "initial_seconds", "increment_seconds", "free_seconds")
 TOLERANCE = timedelta(minutes=1)
 """How old "from now on" may be when it arrives: clocks differ, and a form takes a moment."""
 
 
 class PriceInThePast(BadInput):
     """A price begins now or later: what has been charged stays as it was."""
+
+
+class NothingToFollow(Conflict):
+    """There is no price for everybody at that moment, so nothing of this customer would be answered: set one first."""
 
 
 class FreeByMistake(BadInput):
@@ -66,9 +71,9 @@ async def set_price(
     if user is not None and await db.get(User, user) is None:
         raise NotFound("There is no such user.")
     begins = await _begin(db, valid_from)
-    before = select(Price).where(_whose(user), Price.kind == kind, Price.valid_from <= begins)
-    there = (await db.execute(before.order_by(Price.valid_from.desc(), Price.id.desc()).limit(1))).scalar_one_or_none()
-    if there is not None and all(getattr(there, name) == value for name, value in figures.items()):
+    there = await _newest(db, user, kind, begins)
+    is_same = there is not None and all(getattr(there, name) == value for name, value in figures.items())
+    if there is not None and is_same and not there.follows_list:
         return there
     if there is not None and there.valid_from == begins:
         raise Conflict("Another price begins at that moment already: choose a later one.")
@@ -78,26 +83,51 @@ async def set_price(
     return price
 
 
+async def follow_list(
+    db: AsyncSession, *, user: uuid.UUID, kind: PriceKind, valid_from: datetime | None = None, actor: uuid.UUID
+) -> Price | None:
+    """End a user's own price: from `valid_from` (None: now) on everybody's holds for them, whatever it then becomes.
+
+    None when they have no price of their own by then; the same again changes nothing. Of their own prices those that
+    begin later still begin. Raises NothingToFollow, Conflict, BadInput, NotAnOperator. Needs a transaction that is
+    everyone's.
+    """
+    kind = _kind(kind)
+    await require_operator(db, actor)
+    begins = await _begin(db, valid_from)
+    there = await _newest(db, user, kind, begins)
+    if there is None or there.follows_list:
+        return there
+    if there.valid_from == begins:
+        raise Conflict("Another price begins at that moment already: choose a later one.")
+    if await _newest(db, None, kind, begins) is None:
+        raise NothingToFollow
+    # A line more, like every change of a price. Its figures are those that it ends: they are charged to nobody.
+    figures = {name: getattr(there, name) for name in _FIGURES}
+    price = Price(user_id=user, kind=kind, valid_from=begins, created_by=actor, follows_list=True, **figures)
+    db.add(price)
+    await db.flush()
+    return price
+
+
 async def price_of(db: AsyncSession, user: uuid.UUID, at: datetime, kind: PriceKind = PriceKind.CALL) -> Price | None:
-    """The price that holds for a user at a moment: the newest of their own that had begun, else of everybody's."""
-    held = (
-        select(Price)
-        .where(_whose(user) | _whose(None), Price.kind == _kind(kind), Price.valid_from <= _aware(at))
-        .order_by(Price.user_id.is_(None), Price.valid_from.desc(), Price.id.desc())
-        .limit(1)
-    )
-    return (await db.execute(held)).scalar_one_or_none()
+    """The price that holds for a user at a moment: the newest of their own that had begun, else of everybody's.
+
+    The newest of everybody's, too, when the newest of their own follows the list.
+    """
+    own = await _newest(db, user, _kind(kind), _aware(at))
+    return own if own is not None and not own.follows_list else await _newest(db, None, _kind(kind), at)
 
 
 async def price_list(db: AsyncSession, at: datetime) -> Sequence[Price]:
-    """What holds at a moment: everybody's prices first, then those that single users have."""
+    """What holds at a moment: everybody's prices first, then those that single users have of their own."""
     newest = (
         select(Price.id)
         .ext(distinct_on(Price.user_id, Price.kind))
         .where(Price.valid_from <= _aware(at))
         .order_by(Price.user_id, Price.kind, Price.valid_from.desc(), Price.id.desc())
     )
-    listed = select(Price).where(Price.id.in_(newest))
+    listed = select(Price).where(Price.id.in_(newest), Price.follows_list.is_(False))
     return (await db.execute(listed.order_by(Price.user_id.asc().nulls_first(), Price.kind))).scalars().all()
 
 
@@ -107,6 +137,12 @@ async def history(
     """Every price there was, is and will be for a user (None: everybody's), newest first."""
     every = select(Price).where(_whose(user), Price.kind == _kind(kind))
     return (await db.execute(every.order_by(Price.valid_from.desc(), Price.id.desc()).limit(limit))).scalars().all()
+
+
+async def _newest(db: AsyncSession, user: uuid.UUID | None, kind: PriceKind, at: datetime) -> Price | None:
+    """The line that counts for a user, or (None) for everybody, at a moment."""
+    begun = select(Price).where(_whose(user), Price.kind == kind, Price.valid_from <= at)
+    return (await db.execute(begun.order_by(Price.valid_from.desc(), Price.id.desc()).limit(1))).scalar_one_or_none()
 
 
 async def _begin(db: AsyncSession, valid_from: datetime | None) -> datetime:

@@ -44,6 +44,22 @@ async def note(db: AsyncSession, purchase: Purchase, reason: str, *, payment_id:
         await raise_alert(db, "top_up_declined", purchase.user_id, detail)
 
 
+async def put_off(db: AsyncSession, purchase: Purchase, reason: str) -> None:
+    """The company would not even be asked: our key is wrong, or it knows the card no more. That is no decline of the
+    customer's, who is told nothing; the operator is, and it is tried again in an hour. The purchase is locked.
+    """
+    if purchase.state is not PurchaseState.OPEN:
+        return
+    purchase.state = PurchaseState.FAILED
+    purchase.failure = reason
+    await db.flush()
+    top_up = await _locked(db, purchase.user_id)
+    if top_up is not None:
+        top_up.not_before = datetime.now(UTC) + WAITS[0]
+    detail = {"gateway": purchase.gateway, "reason": reason}
+    await raise_alert(db, "top_up_refused", purchase.user_id, detail, once=True)
+
+
 async def forget(db: AsyncSession, user: uuid.UUID) -> None:
     """A charge went through: what was declined before does not count any more."""
     top_up = await _locked(db, user)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime import inbox
+from talktime.accounts.models import User, UserStatus
 from talktime.credits import money
 from talktime.gateways.contract import Gateway, Notice, NoticeKind
 from talktime.jobs import Jobs
@@ -101,6 +102,10 @@ async def _paid(db: AsyncSession, jobs: Jobs, billing: Billing, notice: Notice, 
             purchase=str(purchase.id),
             payment=notice.payment_id,
         )
+    buyer = await db.get(User, purchase.user_id)
+    if buyer is not None and buyer.status is UserStatus.CLOSED:
+        # Money is money, so it is credited; but whoever paid cannot come in to use it.
+        await matching.alert(db, "paid_after_closing", purchase.gateway, notice, purchase)
     if notice.payment_id is not None:
         await inbox.wake(db, purchase.gateway, refunds.waits_for(notice.payment_id))
     # Last, because whoever counts a number makes all others wait.

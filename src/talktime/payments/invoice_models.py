@@ -120,9 +120,14 @@ class BillingDetails(Model):
     country: Mapped[str] = mapped_column(default="", server_default="")
     """ISO 3166, two letters."""
     vat_id: Mapped[str] = mapped_column(default="", server_default="")
+    email: Mapped[str] = mapped_column(default="", server_default="")
+    """Of who keeps their books; nobody is written to there."""
     updated_at: Mapped[UpdatedAt]
 
     __table_args__ = (
-        CheckConstraint("length(name) <= 200 AND length(address) <= 500 AND length(vat_id) <= 40", name="texts"),
+        CheckConstraint(
+            "length(name) <= 200 AND length(address) <= 500 AND length(vat_id) <= 40 AND length(email) <= 254",
+            name="texts",
+        ),
         CheckConstraint("country ~ '^([A-Z]{2})?$'", name="country"),
     )

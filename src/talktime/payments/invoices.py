@@ -145,15 +145,6 @@ async def pdf(db: AsyncSession, user: uuid.UUID, invoice: uuid.UUID) -> bytes:
     return render_invoice(_document(found), str(found.buyer.get("locale", "en")))
 
 
-async def set_billing_details(
-    db: AsyncSession, user: uuid.UUID, *, name: str, address: str, country: str, vat_id: str
-) -> None:
-    """What is to stand on somebody's documents from now on; those that were issued stay as they are."""
-    values = {"name": name.strip(), "address": address.strip(), "country": country.strip().upper(), "vat_id": vat_id}
-    row = insert(BillingDetails).values(user_id=user, **values)
-    await db.execute(row.on_conflict_do_update(index_elements=[BillingDetails.user_id], set_=values))
-
-
 async def _correct(
     db: AsyncSession,
     billing: Billing,
@@ -252,7 +243,7 @@ async def _buyer(db: AsyncSession, user: uuid.UUID) -> dict[str, Any]:
     row = (
         await db.execute(
             select(
-                User.email,
+                func.coalesce(func.nullif(BillingDetails.email, ""), User.email).label("email"),
                 User.locale,
                 func.coalesce(func.nullif(BillingDetails.name, ""), User.name).label("name"),
                 BillingDetails.address,

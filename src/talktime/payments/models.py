@@ -280,3 +280,5 @@ class PaymentRound(Model):
 
     gateway: Mapped[str] = mapped_column(primary_key=True)
     reconciled_at: Mapped[datetime]
+    succeeded_at: Mapped[datetime | None]
+    """Up to when the last round that came to its end had asked; None before the first. From there the next goes on."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime import inbox
@@ -113,6 +113,29 @@ async def reconcile(
         if not known:
             found.differences.append(difference)
     return found
+
+
+async def oldest_undecided(db: AsyncSession, gateway: Gateway) -> datetime | None:
+    """When the oldest thing began whose end nobody has told us: a charge on its way, a refund, a dispute."""
+    charge = select(func.min(Purchase.created_at)).where(
+        *_ours(gateway), Purchase.kind == PurchaseKind.TOP_UP, Purchase.state == PurchaseState.PENDING
+    )
+    is_open = PaymentReversal.state.in_(
+        (ReversalState.PENDING, ReversalState.OPENED, ReversalState.WITHDRAWN, ReversalState.REINSTATED)
+    )
+    is_owed = (PaymentReversal.state == ReversalState.WON) & (
+        PaymentReversal.withdrawn_minor > PaymentReversal.reinstated_minor
+    )
+    reversal = (
+        select(func.min(PaymentReversal.created_at))
+        .join(
+            Purchase,
+            (Purchase.user_id == PaymentReversal.user_id) & (Purchase.id == PaymentReversal.purchase_id),
+        )
+        .where(*_ours(gateway), is_open | is_owed)
+    )
+    found = [await db.scalar(charge), await db.scalar(reversal)]
+    return min((at for at in found if at is not None), default=None)
 
 
 async def _compare(

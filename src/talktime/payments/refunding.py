@@ -12,7 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.accounts.models import Role, User, UserStatus
+from talktime.credits import money
+from talktime.credits.account import funds_of
 from talktime.credits.functions import whole
+from talktime.credits.models import CreditTransaction
 from talktime.db.session import Database
 from talktime.errors import BadInput, Conflict, NotFound, ProviderError, Refused
 from talktime.gateways import contract
@@ -27,6 +30,10 @@ WHY = "the operator gives a customer's money back"
 
 class NothingToRefund(Conflict):
     """So much was not paid, or went back already."""
+
+
+class PaidOut(Conflict):
+    """What was left on this account was paid out, and with it what this purchase brought."""
 
 
 async def refund(
@@ -104,6 +111,8 @@ async def _ask(
             raise BadInput("A refund is a whole number of minor units above zero.")
         if amount > left or left <= 0:
             raise NothingToRefund(f"Only {left} minor units of this purchase are left to be given back.")
+        await money.one_way_out(db, user)
+        await _not_paid_out(db, purchase, amount)
         request = RefundRequest(
             user_id=user, request_key=key, purchase_id=purchase_id, amount_minor=amount, actor_id=actor
         )
@@ -119,6 +128,18 @@ async def _ask(
             " company's pages, then use a new key."
         )
     return request, payment_id, purchase.currency
+
+
+async def _not_paid_out(db: AsyncSession, purchase: Purchase, amount_minor: int) -> None:
+    """Raise PaidOut where the credits that this money bought left with a payout: so the same money goes back once."""
+    payout = select(CreditTransaction.seq).where(
+        CreditTransaction.user_id == purchase.user_id, CreditTransaction.reference.startswith("payout:")
+    )
+    if (await db.scalars(payout.limit(1))).first() is None:
+        return
+    there = (await funds_of(db, purchase.user_id)).free
+    if refunds.credits_out(purchase.credits, purchase.price_minor, amount_minor) > there:
+        raise PaidOut(f"This account was paid out, and {there} credits are left on it: so much can be given back.")
 
 
 async def _gone(db: AsyncSession, purchase: Purchase) -> int:

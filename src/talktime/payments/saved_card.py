@@ -4,7 +4,9 @@ The rule: only the customer switches it on, for one pack at the price they saw a
 which card is charged comes from the payment company, never from a form.
 """
 
+import asyncio
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,16 +14,22 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from talktime import log
+from talktime.accounts.models import User, UserStatus
+from talktime.alerts import raise_alert
 from talktime.credits.functions import whole
 from talktime.credits.models import CreditPack
 from talktime.db.session import Database
-from talktime.errors import BadInput, Conflict, NotFound
+from talktime.errors import BadInput, Conflict, NotFound, ProviderError
 from talktime.gateways.contract import Gateway
 from talktime.payments.checkout import NotForSale
 from talktime.payments.models import Purchase, PurchaseState, TopUp
 
 WHY = "which card is charged is written down from the payment company's word, not the customer's"
+LEAVES_WHY = "an account is closed, and its card is forgotten"
 _MOST = 10**12
+_FORGET_SECONDS = 8.0
+_LOGGER = log.get(__name__)
 
 
 class NoSavedCard(Conflict):
@@ -98,7 +106,8 @@ async def off(db: AsyncSession, user: uuid.UUID) -> None:
 async def save(database: Database, gateway: Gateway, user: uuid.UUID, purchase: uuid.UUID, payment_id: str) -> bool:
     """Keep the card that a purchase was paid with, if the company kept it; False when it did not.
 
-    A job, which may run again. The card of before is replaced, and forgotten by the company.
+    A job, which may run again. The card of before is replaced, and forgotten by the company; so is this one, when its
+    owner has closed the account in the meantime.
     """
     card = await gateway.saved_card(payment_id)
     if card is None:
@@ -107,6 +116,9 @@ async def save(database: Database, gateway: Gateway, user: uuid.UUID, purchase: 
         bought = await db.get(Purchase, (user, purchase))
         if bought is None or bought.state is not PurchaseState.PAID or bought.gateway != gateway.name:
             raise NotFound("There is no such purchase that was paid.")
+        # Locked, so that an account that is closed now either sees this card or is seen to be closed.
+        status = await db.scalar(select(User.status).where(User.id == user).with_for_update(read=True))
+        is_closed = status is UserStatus.CLOSED
         values = {
             "gateway": gateway.name,
             "customer_id": card.customer_id,
@@ -121,8 +133,12 @@ async def save(database: Database, gateway: Gateway, user: uuid.UUID, purchase: 
         if before is not None and before.payment_method_id != card.payment_method_id:
             replaced = before.payment_method_id if before.gateway == gateway.name else None
             values |= {"declines": 0, "not_before": None}
-        row = insert(TopUp).values(user_id=user, **values)
-        await db.execute(row.on_conflict_do_update(index_elements=[TopUp.user_id], set_=values))
+        if not is_closed:
+            row = insert(TopUp).values(user_id=user, **values)
+            await db.execute(row.on_conflict_do_update(index_elements=[TopUp.user_id], set_=values))
+    if is_closed:
+        await gateway.forget_card(card.payment_method_id)
+        return False
     if replaced is not None:
         await gateway.forget_card(replaced)
     return True
@@ -145,3 +161,26 @@ async def forget(database: Database, gateway: Gateway, user: uuid.UUID) -> None:
             .values(enabled=False, payment_method_id=None, brand="", last4="", expires_month=None, expires_year=None)
             .execution_options(synchronize_session=False)
         )
+
+
+async def leave(database: Database, gateways: Mapping[str, Gateway], user: uuid.UUID) -> bool:
+    """Of an account that is closed: charge nothing any more, and let the company forget the card. Can be run again.
+
+    False when the company did not take it on, in time or at all; then the operator is alerted, once.
+    """
+    async with database.transaction(everyone=LEAVES_WHY) as db:
+        await off(db, user)
+        found = await of(db, user)
+        card = None if found is None or found.payment_method_id is None else (found.gateway, found.payment_method_id)
+    if card is None:
+        return True
+    name, method = str(card[0]), card[1]
+    try:
+        async with asyncio.timeout(_FORGET_SECONDS):
+            await forget(database, gateways[name], user)
+    except (ProviderError, KeyError, TimeoutError) as error:
+        _LOGGER.warning("the card of a closed account was not forgotten", user_id=str(user), error=type(error).__name__)
+        async with database.transaction(everyone=LEAVES_WHY) as db:
+            await raise_alert(db, "card_not_forgotten", user, {"gateway": name, "payment_method_id": method}, once=True)
+        return False
+    return True

@@ -180,7 +180,11 @@ async def _charge(database: Database, till: Till, gateway: Gateway, asked: _Orde
             # Perhaps it was charged, perhaps not: the purchase stays open, and is asked for again.
             _LOGGER.warning("a top-up got no answer", purchase_id=str(asked.purchase_id), error=str(error))
             return False
-        charge = Charge("", ChargeStatus.DECLINED, "refused_by_gateway")
+        async with database.transaction(everyone=WHY) as db:
+            refused = await matching.locked(db, asked.user_id, asked.purchase_id)
+            assert refused is not None, asked.purchase_id
+            await declines.put_off(db, refused, "refused_by_gateway")
+        return True
     async with database.transaction(everyone=WHY) as db:
         await _record(db, till, gateway, asked, charge)
     return True

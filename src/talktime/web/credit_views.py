@@ -11,9 +11,11 @@ from datetime import date, datetime
 from talktime.credits.account import Funds, Guards
 from talktime.credits.models import CreditPack
 from talktime.gateways.currencies import format_money
+from talktime.payments.billing_details import LINES_MAX, Details
 from talktime.payments.invoice_models import Invoice, InvoiceKind
 from talktime.payments.models import Purchase, PurchaseKind, PurchaseState, TopUp
 from talktime.web import words
+from talktime.web.forms import Form
 from talktime.web.words import Clock
 
 _MONTHS_MAX = 24
@@ -108,6 +110,31 @@ def guard_values(guards: Guards) -> dict[str, str]:
         "threshold": guards.low_balance,
     }
     return {name: "" if value is None else str(value) for name, value in values.items()}
+
+
+def billing_values(details: Details) -> dict[str, str]:
+    """What stands on invoices, as the form's fields hold it."""
+    lines = dict(enumerate(details.address.splitlines(), 1))
+    return {
+        "billing_name": details.name,
+        **{f"billing_line_{no}": lines.get(no, "") for no in range(1, LINES_MAX + 1)},
+        "billing_country": details.country,
+        "billing_vat_id": details.vat_id,
+        "billing_email": details.email,
+    }
+
+
+def billing_details_of(form: Form) -> Details:
+    """The same, back from the form. A field that is not there is empty."""
+    # A line break in a field of one line is none: it would be two lines.
+    lines = (form.text(f"billing_line_{no}").replace("\n", "\r") for no in range(1, LINES_MAX + 1))
+    return Details(
+        name=form.text("billing_name"),
+        address="\n".join(lines),
+        country=form.text("billing_country"),
+        vat_id=form.text("billing_vat_id"),
+        email=form.text("billing_email"),
+    )
 
 
 def purchase_view(purchase: Purchase, invoices: Iterable[Invoice], clock: Clock, locale: str) -> PurchaseView:

@@ -21,7 +21,7 @@ from talktime.credits.account import funds_of, guards_of, opened_at
 from talktime.credits.forecast import days_left
 from talktime.errors import NotFound, ProviderError, TalktimeError
 from talktime.http.context import Context, context_of
-from talktime.payments import checkout, invoices, saved_card
+from talktime.payments import billing_details, checkout, invoices, saved_card
 from talktime.payments.models import Purchase, PurchaseState
 from talktime.web import credit_views as views
 from talktime.web import words
@@ -36,7 +36,13 @@ _PURCHASES_SHOWN = 12
 _PURCHASES_LOOKED_AT = 100
 _LOOK_AGAIN_SECONDS = 3
 _PRICE = re.compile(r"[0-9]{1,18}", re.ASCII)
-_SAVED = {"guards": "Your limits are saved.", "low-balance": "Saved.", "top-up": "Saved.", "card": "The card is gone."}
+_SAVED = {
+    "guards": "Your limits are saved.",
+    "low-balance": "Saved.",
+    "top-up": "Saved.",
+    "card": "The card is gone.",
+    "billing": "Saved. It stands on your invoices from the next one on.",
+}
 
 router = APIRouter(prefix="/credits", route_class=PageRoute)
 
@@ -78,6 +84,22 @@ async def set_guards(request: Request) -> Response:
         async with context.database.transaction(user=identity.user_id) as db:
             await money.set_guards(db, identity.user_id, per_day=day, per_call=call, per_caller=caller)
         return _back("guards")
+    return await _credits(context, identity, form=form)
+
+
+@router.post("/billing")
+async def set_billing_details(request: Request) -> Response:
+    """What is to stand on invoices."""
+    form, identity = await _sent(request)
+    if identity is None:
+        return _signed_out()
+    context = context_of(request)
+    try:
+        async with context.database.transaction(user=identity.user_id) as db:
+            await billing_details.keep(db, identity.user_id, views.billing_details_of(form))
+        return _back("billing")
+    except billing_details.WrongDetails as error:
+        form.errors.update({f"billing_{name}": message for name, message in error.fields.items()})
     return await _credits(context, identity, form=form)
 
 
@@ -196,6 +218,7 @@ async def _credits(
         on_sale = await packs.on_sale(db)
         bought_so_far = await checkout.newest(db, user, limit=_PURCHASES_SHOWN)
         documents = await invoices.newest(db, user, limit=_PURCHASES_LOOKED_AT)
+        details = await billing_details.of(db, user)
         top_up = await saved_card.of(db, user)
         months = views.months(await opened_at(db, user), clock)
         live = await watching.running(db, user)
@@ -210,7 +233,11 @@ async def _credits(
         "purchases": [views.purchase_view(each, documents, clock, identity.locale) for each in bought_so_far],
         "top_up": views.top_up_view(top_up, identity.locale, clock.now),
         "months": months,
-        "values": {**views.guard_values(guards), **(form.values if form is not None else {})},
+        "values": {
+            **views.guard_values(guards),
+            **views.billing_values(details),
+            **(form.values if form is not None else {}),
+        },
         "errors": form.errors if form is not None else {},
     }
     return page("credits.html", status=status or (422 if values["errors"] else 200), **values)

@@ -5,7 +5,19 @@
 -- statement, and asks for the tenant without a call when it is the usual one; the helpers of 20_ledger.sql say the same in
 -- smaller steps. The account is always locked before the hold.
 
--- The price that holds for a user now: the newest of their own that is valid, else the newest of everybody's.
+-- A price stays, because holds name it without a foreign key: the key's check would lock the one line of the price list
+-- that everybody's calls have, for all of them at once.
+CREATE FUNCTION prices_stay() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a price is never removed, a newer one replaces it: % refused', TG_OP USING ERRCODE = 'TT409';
+END
+$$;
+
+CREATE TRIGGER prices_stay BEFORE DELETE OR UPDATE OF id ON prices FOR EACH ROW EXECUTE FUNCTION prices_stay();
+CREATE TRIGGER prices_no_truncate BEFORE TRUNCATE ON prices FOR EACH STATEMENT EXECUTE FUNCTION prices_stay();
+
+-- The price that holds for a user now: the newest of their own that is valid, else the newest of everybody's; that one,
+-- too, when the newest of their own follows the list.
 CREATE FUNCTION credit_price(p_user uuid, p_at timestamptz, p_kind price_kind DEFAULT 'CALL') RETURNS prices
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -13,7 +25,7 @@ DECLARE
 BEGIN
     SELECT * INTO v_price FROM prices WHERE user_id = p_user AND kind = p_kind AND valid_from <= p_at
     ORDER BY valid_from DESC, id DESC LIMIT 1;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR v_price.follows_list THEN
         SELECT * INTO v_price FROM prices WHERE user_id IS NULL AND kind = p_kind AND valid_from <= p_at
         ORDER BY valid_from DESC, id DESC LIMIT 1;
     END IF;
@@ -49,18 +61,21 @@ BEGIN
     END IF;
     v_now := clock_timestamp();
     -- The day it is for the user, the call's hold if it was asked for before, and the price: the newest of their own that
-    -- is valid, else the newest of everybody's.
+    -- is valid, unless it follows the list, else the newest of everybody's.
     SELECT (v_now AT TIME ZONE u.zone)::date AS today, h AS hold, p AS price INTO r
     FROM users u
     LEFT JOIN credit_holds h ON h.user_id = u.id AND h.call_id = p_call
     LEFT JOIN LATERAL (
-        (SELECT p.* FROM prices p WHERE p_price IS NULL AND p.user_id = p_user AND p.kind = 'CALL' AND p.valid_from <= v_now
-         ORDER BY p.valid_from DESC, p.id DESC LIMIT 1)
+        SELECT own.* FROM (
+            SELECT p.* FROM prices p WHERE p_price IS NULL AND p.user_id = p_user AND p.kind = 'CALL' AND p.valid_from <= v_now
+            ORDER BY p.valid_from DESC, p.id DESC LIMIT 1
+        ) own WHERE NOT own.follows_list
         UNION ALL
         (SELECT p.* FROM prices p WHERE p_price IS NULL AND p.user_id IS NULL AND p.kind = 'CALL' AND p.valid_from <= v_now
          ORDER BY p.valid_from DESC, p.id DESC LIMIT 1)
         UNION ALL
-        SELECT p.* FROM prices p WHERE p.id = p_price AND (p.user_id IS NULL OR p.user_id = p_user)
+        SELECT p.* FROM prices p
+        WHERE p.id = p_price AND (p.user_id IS NULL OR p.user_id = p_user) AND NOT p.follows_list
         LIMIT 1
     ) p ON true
     WHERE u.id = p_user;
@@ -343,6 +358,9 @@ BEGIN
     END IF;
     IF (p_seconds BETWEEN 0 AND 1000000) IS NOT TRUE THEN
         RAISE EXCEPTION 'a call lasts 0 to 1,000,000 seconds, not %', p_seconds USING ERRCODE = 'TT422';
+    END IF;
+    IF p_not_charged_reason NOT IN ('platform_fault', 'wrong_number', 'spam', 'not_a_call') THEN
+        RAISE EXCEPTION 'a call is not charged because of platform_fault, wrong_number, spam or not_a_call' USING ERRCODE = 'TT422';
     END IF;
     FOR attempt IN 1..2 LOOP
         -- The account is locked first, then the hold.

@@ -413,6 +413,14 @@ BEGIN
         IF a.held > 0 OR EXISTS (SELECT FROM credit_holds h WHERE h.user_id = p_user AND h.settled_at IS NULL) THEN
             RAISE EXCEPTION 'calls of this account are not settled yet' USING ERRCODE = 'TT409';
         END IF;
+        -- After so long the company is not asked again under the same key: what it did by then, its events have told.
+        IF EXISTS (
+            SELECT FROM refund_requests r
+            WHERE r.user_id = p_user AND r.state = 'ASKED' AND r.created_at > clock_timestamp() - interval '20 hours'
+        ) THEN
+            RAISE EXCEPTION 'a refund to this customer is on its way: wait for it, then pay out what is left'
+                USING ERRCODE = 'TT409';
+        END IF;
         IF a.balance <= 0 THEN
             RAISE EXCEPTION 'there is nothing to pay out: the balance is %', a.balance USING ERRCODE = 'TT402';
         END IF;
@@ -553,6 +561,8 @@ BEGIN
     a.blocked_reason := 'closed';
     PERFORM credit_store(a);
     v_now := clock_timestamp();
+    -- In the order in which heartbeats lock them.
+    PERFORM FROM credit_holds h WHERE h.user_id = p_user AND h.settled_at IS NULL ORDER BY h.call_id FOR NO KEY UPDATE;
     RETURN QUERY UPDATE credit_holds h SET
         cut_claimed_at = coalesce(h.cut_claimed_at, v_now), cut_at = least(h.cut_at, v_now)
     WHERE h.user_id = p_user AND h.settled_at IS NULL

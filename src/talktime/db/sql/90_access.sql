@@ -26,7 +26,7 @@ GRANT INSERT, UPDATE ON agents TO talktime, talktime_everyone;
 GRANT INSERT ON agent_versions, call_turns TO talktime, talktime_everyone;
 GRANT UPDATE (carrier_seconds, summary, outcome) ON calls TO talktime, talktime_everyone;
 GRANT INSERT (user_id, id, kind, request_key, pack_id, name, credits, price_minor, currency, gateway, test, save_card,
-    success_url, cancel_url, customer_id, payment_method_id, state, paid_at, failure, checkout_url, expires_at) ON purchases TO talktime, talktime_everyone;
+    success_url, cancel_url, customer_id, payment_method_id, state, paid_at, failure, checkout_url, expires_at) ON purchases TO talktime_everyone;
 GRANT UPDATE (state, paid_at, failure, checkout_url, expires_at, updated_at) ON purchases TO talktime_everyone;
 GRANT INSERT, UPDATE ON payment_reversals, refund_requests TO talktime_everyone;
 -- What a customer chooses is theirs to write; which card is charged, and how it went, is not.
@@ -53,6 +53,7 @@ CREATE POLICY everyone ON prices TO talktime_everyone USING (true);
 GRANT SELECT, INSERT, UPDATE ON users, prices, credit_packs, phone_numbers, purchase_directory, provider_events, alerts
     TO talktime_everyone;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO talktime_everyone;
+GRANT DELETE ON provider_events TO talktime_everyone;
 GRANT SELECT ON call_directory TO talktime_everyone;
 -- What calls cost the operator: a tenant's table that the tenant may not read.
 ALTER TABLE call_costs ENABLE ROW LEVEL SECURITY;

@@ -3,7 +3,7 @@
 from talktime.db.migrations import run_frozen
 
 revision = "0002"
-down_revision = '0001'
+down_revision = "0001"
 
 
 def upgrade() -> None:

@@ -1,8 +1,19 @@
 SET check_function_bodies = off;
 
+REVOKE INSERT, SELECT, UPDATE ON TABLE provider_events FROM talktime_everyone;
+REVOKE INSERT (user_id) ON TABLE purchases FROM talktime;
 REVOKE UPDATE (updated_at) ON TABLE purchases FROM talktime;
 REVOKE INSERT (state), UPDATE (state) ON TABLE purchases FROM talktime;
+REVOKE INSERT (price_minor) ON TABLE purchases FROM talktime;
 REVOKE INSERT (paid_at), UPDATE (paid_at) ON TABLE purchases FROM talktime;
+REVOKE INSERT (pack_id) ON TABLE purchases FROM talktime;
+REVOKE INSERT (id) ON TABLE purchases FROM talktime;
+REVOKE INSERT (gateway) ON TABLE purchases FROM talktime;
+REVOKE INSERT (currency) ON TABLE purchases FROM talktime;
+REVOKE INSERT (credits) ON TABLE purchases FROM talktime;
+ALTER TABLE credit_transactions DROP CONSTRAINT fk_credit_transactions_user_id;
+ALTER TABLE credit_holds DROP CONSTRAINT fk_credit_holds_user_id;
+ALTER TABLE credit_holds DROP CONSTRAINT fk_credit_holds_price_id;
 DROP INDEX uq_purchase_directory_purchase;
 DROP INDEX uq_credit_transactions_reference;
 DROP INDEX ix_provider_events_unhandled;
@@ -69,6 +80,7 @@ CREATE TABLE billing_details (
     address text DEFAULT ''::text NOT NULL,
     country text DEFAULT ''::text NOT NULL,
     vat_id text DEFAULT ''::text NOT NULL,
+    email text DEFAULT ''::text NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 ALTER TABLE billing_details ENABLE ROW LEVEL SECURITY;
@@ -193,7 +205,8 @@ ALTER TABLE payment_reversals ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE payment_rounds (
     gateway text NOT NULL,
-    reconciled_at timestamp with time zone NOT NULL
+    reconciled_at timestamp with time zone NOT NULL,
+    succeeded_at timestamp with time zone
 );
 
 CREATE TABLE refund_requests (
@@ -244,6 +257,7 @@ ALTER TABLE credit_holds ADD COLUMN corrections integer DEFAULT 0 NOT NULL;
 ALTER TABLE credit_holds ADD COLUMN corrected_seconds integer;
 ALTER TABLE credit_holds ADD COLUMN final_reason text;
 ALTER TABLE prices ADD COLUMN kind price_kind DEFAULT 'CALL'::price_kind NOT NULL;
+ALTER TABLE prices ADD COLUMN follows_list boolean DEFAULT false NOT NULL;
 ALTER TABLE prices ADD COLUMN created_by uuid;
 ALTER TABLE provider_events ADD COLUMN not_before timestamp with time zone DEFAULT now() NOT NULL;
 ALTER TABLE provider_events ADD COLUMN gave_up_at timestamp with time zone;
@@ -389,18 +403,21 @@ BEGIN
     END IF;
     v_now := clock_timestamp();
     -- The day it is for the user, the call's hold if it was asked for before, and the price: the newest of their own that
-    -- is valid, else the newest of everybody's.
+    -- is valid, unless it follows the list, else the newest of everybody's.
     SELECT (v_now AT TIME ZONE u.zone)::date AS today, h AS hold, p AS price INTO r
     FROM users u
     LEFT JOIN credit_holds h ON h.user_id = u.id AND h.call_id = p_call
     LEFT JOIN LATERAL (
-        (SELECT p.* FROM prices p WHERE p_price IS NULL AND p.user_id = p_user AND p.kind = 'CALL' AND p.valid_from <= v_now
-         ORDER BY p.valid_from DESC, p.id DESC LIMIT 1)
+        SELECT own.* FROM (
+            SELECT p.* FROM prices p WHERE p_price IS NULL AND p.user_id = p_user AND p.kind = 'CALL' AND p.valid_from <= v_now
+            ORDER BY p.valid_from DESC, p.id DESC LIMIT 1
+        ) own WHERE NOT own.follows_list
         UNION ALL
         (SELECT p.* FROM prices p WHERE p_price IS NULL AND p.user_id IS NULL AND p.kind = 'CALL' AND p.valid_from <= v_now
          ORDER BY p.valid_from DESC, p.id DESC LIMIT 1)
         UNION ALL
-        SELECT p.* FROM prices p WHERE p.id = p_price AND (p.user_id IS NULL OR p.user_id = p_user)
+        SELECT p.* FROM prices p
+        WHERE p.id = p_price AND (p.user_id IS NULL OR p.user_id = p_user) AND NOT p.follows_list
         LIMIT 1
     ) p ON true
     WHERE u.id = p_user;
@@ -596,6 +613,8 @@ BEGIN
     a.blocked_reason := 'closed';
     PERFORM credit_store(a);
     v_now := clock_timestamp();
+    -- In the order in which heartbeats lock them.
+    PERFORM FROM credit_holds h WHERE h.user_id = p_user AND h.settled_at IS NULL ORDER BY h.call_id FOR NO KEY UPDATE;
     RETURN QUERY UPDATE credit_holds h SET
         cut_claimed_at = coalesce(h.cut_claimed_at, v_now), cut_at = least(h.cut_at, v_now)
     WHERE h.user_id = p_user AND h.settled_at IS NULL
@@ -732,6 +751,17 @@ END
 $function$;
 
 REVOKE ALL ON FUNCTION credit_account_is_sound(a credit_accounts) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION public.credit_accounts_stay()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    RAISE EXCEPTION 'an account is never removed: % refused', TG_OP USING ERRCODE = 'TT409';
+END
+$function$;
+
+REVOKE ALL ON FUNCTION credit_accounts_stay() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION public.credit_alert(p_user uuid, p_kind text, p_detail jsonb)
  RETURNS void
@@ -951,7 +981,7 @@ DECLARE
 BEGIN
     SELECT * INTO v_price FROM prices WHERE user_id = p_user AND kind = p_kind AND valid_from <= p_at
     ORDER BY valid_from DESC, id DESC LIMIT 1;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR v_price.follows_list THEN
         SELECT * INTO v_price FROM prices WHERE user_id IS NULL AND kind = p_kind AND valid_from <= p_at
         ORDER BY valid_from DESC, id DESC LIMIT 1;
     END IF;
@@ -1026,15 +1056,22 @@ BEGIN
     IF a.caller_limit IS NOT NULL THEN
         SELECT c.caller INTO v_caller FROM calls c WHERE c.user_id = a.user_id AND c.id = p_call;
         SELECT a.spent_on::timestamp AT TIME ZONE u.zone INTO v_begin FROM users u WHERE u.id = a.user_id;
+        -- As the day's sum does: what running calls hold, whenever they began, and what was charged today. (No call lasts
+        -- longer than a day.)
         IF v_caller IS NULL THEN
-            SELECT coalesce(sum(h.charged + h.corrected + h.held), 0) INTO v_spent
+            SELECT coalesce(sum(h.charged + h.corrected), 0) INTO v_spent
             FROM calls c JOIN credit_holds h ON h.user_id = c.user_id AND h.call_id = c.id
-            WHERE c.user_id = a.user_id AND c.caller IS NULL AND c.started_at >= v_begin;
+            WHERE c.user_id = a.user_id AND c.caller IS NULL AND c.started_at >= v_begin - interval '1 day'
+                AND h.settled_at >= v_begin;
         ELSE
-            SELECT coalesce(sum(h.charged + h.corrected + h.held), 0) INTO v_spent
+            SELECT coalesce(sum(h.charged + h.corrected), 0) INTO v_spent
             FROM calls c JOIN credit_holds h ON h.user_id = c.user_id AND h.call_id = c.id
-            WHERE c.user_id = a.user_id AND c.caller = v_caller AND c.started_at >= v_begin;
+            WHERE c.user_id = a.user_id AND c.caller = v_caller AND c.started_at >= v_begin - interval '1 day'
+                AND h.settled_at >= v_begin;
         END IF;
+        SELECT v_spent + coalesce(sum(h.held), 0) INTO v_spent
+        FROM credit_holds h JOIN calls c ON c.user_id = h.user_id AND c.id = h.call_id
+        WHERE h.user_id = a.user_id AND h.settled_at IS NULL AND c.caller IS NOT DISTINCT FROM v_caller;
         IF a.caller_limit - v_spent < room THEN
             room := a.caller_limit - v_spent;
             guard := 'caller_limit';
@@ -1096,7 +1133,8 @@ BEGIN
     IF p_reason = 'call_limit' AND p_kind = 'guard_reached' THEN
         v_subject := p_reason || ':' || p_call;
     ELSIF p_reason = 'caller_limit' THEN
-        SELECT p_reason || ':' || v_day || ':' || min(o.id::text) INTO v_subject
+        -- (A call of yesterday's that still runs may be the only one.)
+        SELECT p_reason || ':' || v_day || ':' || coalesce(min(o.id::text), p_call::text) INTO v_subject
         FROM calls c JOIN calls o ON o.user_id = c.user_id AND o.caller IS NOT DISTINCT FROM c.caller
         WHERE c.user_id = a.user_id AND c.id = p_call
             AND o.started_at >= (SELECT v_day::timestamp AT TIME ZONE u.zone FROM users u WHERE u.id = a.user_id);
@@ -1533,6 +1571,14 @@ BEGIN
         IF a.held > 0 OR EXISTS (SELECT FROM credit_holds h WHERE h.user_id = p_user AND h.settled_at IS NULL) THEN
             RAISE EXCEPTION 'calls of this account are not settled yet' USING ERRCODE = 'TT409';
         END IF;
+        -- After so long the company is not asked again under the same key: what it did by then, its events have told.
+        IF EXISTS (
+            SELECT FROM refund_requests r
+            WHERE r.user_id = p_user AND r.state = 'ASKED' AND r.created_at > clock_timestamp() - interval '20 hours'
+        ) THEN
+            RAISE EXCEPTION 'a refund to this customer is on its way: wait for it, then pay out what is left'
+                USING ERRCODE = 'TT409';
+        END IF;
         IF a.balance <= 0 THEN
             RAISE EXCEPTION 'there is nothing to pay out: the balance is %', a.balance USING ERRCODE = 'TT402';
         END IF;
@@ -1652,6 +1698,17 @@ END
 $function$;
 
 REVOKE ALL ON FUNCTION post_many_v1(p_users uuid[], p_references text[], p_amounts bigint[], p_reasons text[], p_actor uuid, p_as_debt boolean) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION public.prices_stay()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    RAISE EXCEPTION 'a price is never removed, a newer one replaces it: % refused', TG_OP USING ERRCODE = 'TT409';
+END
+$function$;
+
+REVOKE ALL ON FUNCTION prices_stay() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION public.rent_v1(p_user uuid, p_number uuid, p_month date, p_credits bigint, OUT fresh boolean, OUT seq bigint, OUT amount bigint, OUT balance_after bigint)
  RETURNS record
@@ -1916,6 +1973,9 @@ BEGIN
     END IF;
     IF (p_seconds BETWEEN 0 AND 1000000) IS NOT TRUE THEN
         RAISE EXCEPTION 'a call lasts 0 to 1,000,000 seconds, not %', p_seconds USING ERRCODE = 'TT422';
+    END IF;
+    IF p_not_charged_reason NOT IN ('platform_fault', 'wrong_number', 'spam', 'not_a_call') THEN
+        RAISE EXCEPTION 'a call is not charged because of platform_fault, wrong_number, spam or not_a_call' USING ERRCODE = 'TT422';
     END IF;
     FOR attempt IN 1..2 LOOP
         -- The account is locked first, then the hold.
@@ -2326,7 +2386,7 @@ ALTER TABLE approvals ADD CONSTRAINT ck_approvals_amount CHECK ((amount <> 0));
 ALTER TABLE approvals ADD CONSTRAINT ck_approvals_decided CHECK (((state = 'PENDING'::approval_state) = ((decided_by IS NULL) AND (decided_at IS NULL))));
 ALTER TABLE approvals ADD CONSTRAINT ck_approvals_second_person CHECK ((decided_by <> requested_by));
 ALTER TABLE billing_details ADD CONSTRAINT ck_billing_details_country CHECK ((country ~ '^([A-Z]{2})?$'::text));
-ALTER TABLE billing_details ADD CONSTRAINT ck_billing_details_texts CHECK (((length(name) <= 200) AND (length(address) <= 500) AND (length(vat_id) <= 40)));
+ALTER TABLE billing_details ADD CONSTRAINT ck_billing_details_texts CHECK (((length(name) <= 200) AND (length(address) <= 500) AND (length(vat_id) <= 40) AND (length(email) <= 254)));
 ALTER TABLE call_costs ADD CONSTRAINT ck_call_costs_amount_has_currency CHECK (((amount_micros IS NULL) = (currency IS NULL)));
 ALTER TABLE call_costs ADD CONSTRAINT ck_call_costs_amounts CHECK (((quantity >= 0) AND (amount_micros >= 0) AND (asked >= 0)));
 ALTER TABLE call_costs ADD CONSTRAINT ck_call_costs_currency CHECK ((currency ~ '^[A-Z]{3}$'::text));
@@ -2356,6 +2416,7 @@ ALTER TABLE notices ADD CONSTRAINT ck_notices_tries CHECK ((tries >= 0));
 ALTER TABLE payment_reversals ADD CONSTRAINT ck_payment_reversals_amounts CHECK (((amount_minor > 0) AND (withdrawn_minor >= 0) AND (reinstated_minor >= 0)));
 ALTER TABLE payment_reversals ADD CONSTRAINT ck_payment_reversals_id CHECK ((id ~ '^[A-Za-z0-9_]{1,150}$'::text));
 ALTER TABLE payment_reversals ADD CONSTRAINT ck_payment_reversals_state_of_kind CHECK (((kind = 'REFUND'::reversal_kind) = (state = ANY (ARRAY['PENDING'::reversal_state, 'SUCCEEDED'::reversal_state, 'FAILED'::reversal_state, 'CANCELED'::reversal_state]))));
+ALTER TABLE prices ADD CONSTRAINT ck_prices_follows_list CHECK (((NOT follows_list) OR (user_id IS NOT NULL)));
 ALTER TABLE purchases ADD CONSTRAINT ck_purchases_request_key CHECK (((length(request_key) >= 1) AND (length(request_key) <= 200)));
 ALTER TABLE refund_requests ADD CONSTRAINT ck_refund_requests_amount_minor CHECK ((amount_minor > 0));
 ALTER TABLE refund_requests ADD CONSTRAINT ck_refund_requests_refund_id CHECK (((state = 'DONE'::refund_request_state) = (refund_id IS NOT NULL)));
@@ -2407,10 +2468,14 @@ ALTER TABLE refund_requests ADD CONSTRAINT fk_refund_requests_user_id_purchase_i
 ALTER TABLE top_ups ADD CONSTRAINT fk_top_ups_pack_id FOREIGN KEY (pack_id) REFERENCES credit_packs(id);
 ALTER TABLE top_ups ADD CONSTRAINT fk_top_ups_user_id FOREIGN KEY (user_id) REFERENCES users(id);
 CREATE TRIGGER calls_cost_carrier AFTER UPDATE OF status, carrier_seconds ON public.calls FOR EACH ROW WHEN ((new.ended_at IS NOT NULL)) EXECUTE FUNCTION calls_cost_carrier();
+CREATE TRIGGER credit_accounts_no_truncate BEFORE TRUNCATE ON public.credit_accounts FOR EACH STATEMENT EXECUTE FUNCTION credit_accounts_stay();
+CREATE TRIGGER credit_accounts_stay BEFORE DELETE OR UPDATE OF user_id ON public.credit_accounts FOR EACH ROW EXECUTE FUNCTION credit_accounts_stay();
 CREATE TRIGGER invoice_numbers_append_only BEFORE DELETE OR UPDATE ON public.invoice_numbers FOR EACH ROW EXECUTE FUNCTION invoices_append_only();
 CREATE TRIGGER invoice_numbers_no_truncate BEFORE TRUNCATE ON public.invoice_numbers FOR EACH STATEMENT EXECUTE FUNCTION invoices_append_only();
 CREATE TRIGGER invoices_append_only BEFORE DELETE OR UPDATE ON public.invoices FOR EACH ROW EXECUTE FUNCTION invoices_append_only();
 CREATE TRIGGER invoices_no_truncate BEFORE TRUNCATE ON public.invoices FOR EACH STATEMENT EXECUTE FUNCTION invoices_append_only();
+CREATE TRIGGER prices_no_truncate BEFORE TRUNCATE ON public.prices FOR EACH STATEMENT EXECUTE FUNCTION prices_stay();
+CREATE TRIGGER prices_stay BEFORE DELETE OR UPDATE OF id ON public.prices FOR EACH ROW EXECUTE FUNCTION prices_stay();
 CREATE POLICY everyone ON alerts AS PERMISSIVE FOR ALL TO talktime_everyone USING (true);
 CREATE POLICY own ON alerts AS PERMISSIVE FOR INSERT TO talktime WITH CHECK ((user_id = (NULLIF(current_setting('talktime.user_id'::text, true), ''::text))::uuid));
 CREATE POLICY everyone ON billing_details AS PERMISSIVE FOR ALL TO talktime_everyone USING (true);
@@ -2454,31 +2519,17 @@ GRANT INSERT (subject) ON TABLE notices TO talktime_everyone;
 GRANT UPDATE (tries) ON TABLE notices TO talktime_everyone;
 GRANT INSERT (user_id) ON TABLE notices TO talktime;
 GRANT INSERT (user_id) ON TABLE notices TO talktime_everyone;
-GRANT INSERT (cancel_url) ON TABLE purchases TO talktime;
 GRANT INSERT (cancel_url) ON TABLE purchases TO talktime_everyone;
-GRANT INSERT (checkout_url) ON TABLE purchases TO talktime;
 GRANT INSERT (checkout_url), UPDATE (checkout_url) ON TABLE purchases TO talktime_everyone;
-GRANT INSERT (customer_id) ON TABLE purchases TO talktime;
 GRANT INSERT (customer_id) ON TABLE purchases TO talktime_everyone;
-GRANT INSERT (expires_at) ON TABLE purchases TO talktime;
 GRANT INSERT (expires_at), UPDATE (expires_at) ON TABLE purchases TO talktime_everyone;
-GRANT INSERT (failure) ON TABLE purchases TO talktime;
 GRANT INSERT (failure), UPDATE (failure) ON TABLE purchases TO talktime_everyone;
-GRANT INSERT (kind) ON TABLE purchases TO talktime;
 GRANT INSERT (kind) ON TABLE purchases TO talktime_everyone;
-GRANT INSERT (name) ON TABLE purchases TO talktime;
 GRANT INSERT (name) ON TABLE purchases TO talktime_everyone;
-GRANT INSERT (paid_at) ON TABLE purchases TO talktime;
-GRANT INSERT (payment_method_id) ON TABLE purchases TO talktime;
 GRANT INSERT (payment_method_id) ON TABLE purchases TO talktime_everyone;
-GRANT INSERT (request_key) ON TABLE purchases TO talktime;
 GRANT INSERT (request_key) ON TABLE purchases TO talktime_everyone;
-GRANT INSERT (save_card) ON TABLE purchases TO talktime;
 GRANT INSERT (save_card) ON TABLE purchases TO talktime_everyone;
-GRANT INSERT (state) ON TABLE purchases TO talktime;
-GRANT INSERT (success_url) ON TABLE purchases TO talktime;
 GRANT INSERT (success_url) ON TABLE purchases TO talktime_everyone;
-GRANT INSERT (test) ON TABLE purchases TO talktime;
 GRANT INSERT (test) ON TABLE purchases TO talktime_everyone;
 GRANT INSERT (ceiling_minor), UPDATE (ceiling_minor) ON TABLE top_ups TO talktime;
 GRANT INSERT (consented_at), UPDATE (consented_at) ON TABLE top_ups TO talktime;
@@ -2544,6 +2595,7 @@ GRANT SELECT ON TABLE notices TO talktime_everyone;
 GRANT SELECT ON TABLE payment_reversals TO talktime;
 GRANT INSERT, SELECT, UPDATE ON TABLE payment_reversals TO talktime_everyone;
 GRANT INSERT, SELECT, UPDATE ON TABLE payment_rounds TO talktime_everyone;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE provider_events TO talktime_everyone;
 GRANT SELECT ON TABLE refund_requests TO talktime;
 GRANT INSERT, SELECT, UPDATE ON TABLE refund_requests TO talktime_everyone;
 GRANT SELECT ON TABLE top_ups TO talktime;
