@@ -194,6 +194,18 @@ async def test_a_key_that_the_company_refuses_is_no_customers_declined_card(coun
     assert (await top_ups(counter, alice))[-1].state is S.PAID
 
 
+async def test_saving_the_choice_again_does_not_have_a_declined_card_asked_again(
+    counter: Counter, alice: Person
+) -> None:
+    pack = await with_card(counter, alice)
+    await counter.control.go_wrong(Faults(saved_card="insufficient_funds"))
+    for _ in range(4):
+        await go_round(counter)
+        await choose(counter, alice, pack)
+    assert len(await top_ups(counter, alice)) == 1
+    assert (await choice_of(counter, alice)).declines == 1
+
+
 async def test_a_success_forgets_the_declines(counter: Counter, alice: Person) -> None:
     await with_card(counter, alice)
     await counter.control.go_wrong(Faults(saved_card="insufficient_funds"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from talktime.cli import typed
 from talktime.cli.books import (
     AsJson,
     By,
@@ -37,7 +38,9 @@ _Limit = Annotated[str | None, typer.Option(metavar="CREDITS|none")]
 
 def adjust(
     user: Whose,
-    amount: Annotated[int, typer.Argument(metavar="AMOUNT", help="Credits to give; below zero to take.")],
+    amount: Annotated[
+        int, typer.Argument(parser=typed.digits, metavar="AMOUNT", help="Credits to give; below zero to take.")
+    ],
     *,
     reference: Annotated[str, typer.Option(help="Your own name for this; used once, so it happens once.")],
     reason: Annotated[str, typer.Option(help="Why; it stands on the customer's statement.")],
@@ -127,7 +130,10 @@ def refuse(
 def limits(
     user: Whose,
     *,
-    grace: Annotated[int | None, typer.Option(help="How far running calls may go below zero, in credits.")] = None,
+    grace: Annotated[
+        int | None,
+        typer.Option(parser=typed.digits, help="How far running calls may go below zero, in credits."),
+    ] = None,
     calls: Annotated[int | None, typer.Option(help="How many calls may run at once.")] = None,
     by: Annotated[str | None, typer.Option("--by", metavar="EMAIL", help="Who does this: an operator.")] = None,
     as_json: AsJson = False,

@@ -2,16 +2,19 @@
 
 import dataclasses
 import json
+import re
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from talktime.cli import typed
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -58,7 +61,7 @@ def list_packs(as_json: AsJson = False) -> None:
 def add_pack(
     name: Annotated[str, typer.Argument(help="As buyers read it.")],
     *,
-    credits: Annotated[int, typer.Option("--credits", help="How many credits.")],
+    credits: Annotated[int, typer.Option("--credits", parser=typed.digits, help="How many credits.")],
     price: Annotated[str, typer.Option("--price", help="What it costs, tax included: 10.50")],
     currency: Annotated[str, typer.Option("--currency", help="ISO 4217: EUR")] = "EUR",
     position: Annotated[int, typer.Option("--position", help="Lower ones come first.")] = 0,
@@ -88,7 +91,7 @@ def change_pack(
     pack: Annotated[uuid.UUID, typer.Argument(metavar="ID", help="The pack's id, as `list` prints it.")],
     *,
     name: Annotated[str | None, typer.Option("--name")] = None,
-    credits: Annotated[int | None, typer.Option("--credits")] = None,
+    credits: Annotated[int | None, typer.Option("--credits", parser=typed.digits)] = None,
     price: Annotated[str | None, typer.Option("--price", help="What it costs, tax included: 10.50")] = None,
     position: Annotated[int | None, typer.Option("--position")] = None,
     active: Annotated[bool | None, typer.Option("--active/--inactive", help="On sale, or not.")] = None,
@@ -346,11 +349,10 @@ def _minor(amount: str, currency: str) -> int:
     if not currencies.is_known(currency):
         raise BadInput(f"{currency[:10]!r} is no currency: give its code of three capitals, such as EUR.")
     places = currencies.decimals(currency)
-    try:
-        scaled = Decimal(amount).scaleb(places)
-        minor = int(scaled)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise BadInput(f"{amount[:30]!r} is no amount: write it like 10.50") from None
+    if re.fullmatch(r"[+-]?[0-9]{1,15}(\.[0-9]{1,9})?", amount) is None:
+        raise BadInput(f"{amount[:30]!r} is no amount: write it like 10.50")
+    scaled = Decimal(amount).scaleb(places)
+    minor = int(scaled)
     if scaled != minor:
         raise BadInput(f"{amount} has more decimals than {currency}, which has {places}.")
     return minor

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from talktime.cli import typed
 from talktime.cli.books import AsJson, By, find_operator, find_user, in_the_books, show
 
 if TYPE_CHECKING:
@@ -36,12 +37,14 @@ def list_prices(
 
 @app.command("set")
 def set_price(
-    rate: Annotated[int | None, typer.Argument(metavar="[CREDITS]", help="Credits a minute.")] = None,
+    rate: Annotated[
+        int | None, typer.Argument(parser=typed.digits, metavar="[CREDITS]", help="Credits a minute.")
+    ] = None,
     *,
     by: By,
     user: Annotated[str | None, typer.Option("--user", help="For one customer; everybody's when not given.")] = None,
     transfer: Annotated[bool, typer.Option("--transfer", help="For the leg to a person, not for the call.")] = False,
-    fee: Annotated[int, typer.Option(help="Credits for the connection.")] = 0,
+    fee: Annotated[int, typer.Option(parser=typed.digits, help="Credits for the connection.")] = 0,
     initial: Annotated[int, typer.Option(help="Seconds that are billed at least.")] = 60,
     increment: Annotated[int, typer.Option(help="Seconds of each step after that.")] = 60,
     free: Annotated[int, typer.Option(help="A call shorter than so many seconds is free.")] = 0,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -60,7 +60,8 @@ async def of(db: AsyncSession, user: uuid.UUID) -> TopUp | None:
 async def choose(db: AsyncSession, user: uuid.UUID, choice: Choice, now: datetime) -> None:
     """Switch it on, or change it; `now` is when the customer agreed. Raises NoSavedCard, NotForSale, BadInput.
 
-    Declines of before are forgotten: whoever switches it on again has seen to the card.
+    Declines of before are forgotten, but not while one of them is still waited for: saving again is no way to have a
+    card asked again at once. Another card is (`save`).
     """
     if not 1 <= whole(choice.threshold, "threshold") <= _MOST:
         raise BadInput("The threshold is one credit at least.")
@@ -85,8 +86,8 @@ async def choose(db: AsyncSession, user: uuid.UUID, choice: Choice, now: datetim
             currency=pack.currency,
             ceiling_minor=choice.ceiling_minor,
             consented_at=now,
-            declines=0,
-            not_before=None,
+            declines=case((TopUp.not_before > now, TopUp.declines), else_=0),
+            not_before=case((TopUp.not_before > now, TopUp.not_before)),
             stopped_reason=None,
         )
         .returning(TopUp.user_id)
