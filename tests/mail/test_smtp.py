@@ -117,14 +117,22 @@ async def test_a_slow_server_is_waited_for() -> None:
 
 
 async def test_a_server_that_says_nothing_is_given_up() -> None:
-    silent = await asyncio.start_server(lambda reader, writer: asyncio.sleep(60), "127.0.0.1", 0)
+    over = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     began = time.monotonic()
     try:
         server = SmtpServer("127.0.0.1", silent.sockets[0].getsockname()[1], "never")
         with pytest.raises(ProviderError) as given_up:
             await Smtp(server, SENDER, seconds_max=0.3).send(a_mail())
     finally:
+        over.set()
         silent.close()
+        await asyncio.sleep(0.1)  # for its side of the line to be closed, too
     assert not given_up.value.permanent
     assert time.monotonic() - began < 3
 
@@ -139,6 +147,8 @@ async def test_a_server_that_trickles_is_given_up_too() -> None:
                 await writer.drain()
                 await asyncio.sleep(0.1)
         except OSError:
+            pass
+        finally:
             writer.close()
 
     endless = await asyncio.start_server(trickle, "127.0.0.1", 0)
