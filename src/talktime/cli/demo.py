@@ -9,7 +9,7 @@ from talktime.accounts.models import Role, User
 from talktime.agents import demo as content
 from talktime.agents.publish import Draft, create, publish
 from talktime.calls.models import Call
-from talktime.credits import money
+from talktime.credits import money, packs
 from talktime.credits.models import Price
 from talktime.db.session import Database
 from talktime.numbers import pool
@@ -19,6 +19,8 @@ OPERATOR_EMAIL = "operator@talktime.example"
 NUMBER = "+442079460958"
 """From the range that Britain keeps for fiction."""
 CREDITS = 1000
+PACKS = (("Small", 500, 900), ("Medium", 2000, 3200), ("Large", 10000, 14500))
+"""Name, credits, price in pence."""
 _WHY = "the demo's people are made before anybody signs in"
 
 
@@ -45,6 +47,10 @@ async def ensure_demo(database: Database) -> Demo:
             await db.flush()
             if (await db.scalar(select(func.count()).select_from(Price).where(Price.user_id.is_(None)))) == 0:
                 db.add(Price(credits_per_minute=15, connection_fee=0, initial_seconds=60, increment_seconds=60))
+            for position, (name, size, price_minor) in enumerate(PACKS):
+                await packs.create(
+                    db, name=name, credits=size, price_minor=price_minor, currency="GBP", position=position
+                )
             agent = await create(
                 db,
                 user.id,

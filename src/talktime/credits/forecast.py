@@ -41,18 +41,19 @@ _MICROSECOND = timedelta(microseconds=1)
 # by a subquery and not by a join, because a planner that knows little of the table would read all of it at each step.
 _FROM = """
 WITH RECURSIVE bisect AS (
-    SELECT 1::bigint AS low, a.seq + 1 AS high FROM credit_accounts a WHERE a.user_id = :user
+    SELECT 1::bigint AS low, a.seq + 1 AS high, (a.seq + 2) / 2 AS middle FROM credit_accounts a WHERE a.user_id = :user
     UNION ALL
-    SELECT
-        CASE WHEN m.at < :since THEN m.seq + 1 ELSE b.low END,
-        CASE WHEN m.at < :since THEN b.high ELSE m.seq END
-    FROM bisect b CROSS JOIN LATERAL (
-        SELECT
-            (b.low + b.high) / 2 AS seq,
-            (SELECT t.created_at FROM credit_transactions t
-             WHERE t.user_id = :user AND t.seq = (b.low + b.high) / 2) AS at
+    SELECT n.low, n.high, (n.low + n.high) / 2
+    FROM bisect b
+    -- The middle is a column and not a sum: under row-level security a sum, which could fail, finds no index before 16.
+    CROSS JOIN LATERAL (
+        SELECT (SELECT t.created_at FROM credit_transactions t WHERE t.user_id = :user AND t.seq = b.middle) AS at
         OFFSET 0
     ) m
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN m.at < :since THEN b.middle + 1 ELSE b.low END AS low,
+            CASE WHEN m.at < :since THEN b.high ELSE b.middle END AS high
+    ) n
     WHERE b.low < b.high
 )
 SELECT

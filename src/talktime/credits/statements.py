@@ -125,13 +125,18 @@ def month_edges(month: date, zone: str) -> tuple[datetime, datetime]:
 _BEFORE = """
     SELECT place FROM (
         WITH RECURSIVE probe AS (
-            SELECT 40 AS bit, 0::bigint AS place
+            SELECT 40 AS bit, 0::bigint AS place, 1::bigint << 40 AS asked
             UNION ALL
-            SELECT p.bit - 1, p.place + CASE WHEN EXISTS (
-                SELECT FROM credit_transactions t
-                WHERE t.user_id = :user AND t.seq = p.place + (1::bigint << p.bit) AND t.created_at < :{edge}
-            ) THEN 1::bigint << p.bit ELSE 0 END
-            FROM probe p WHERE p.bit >= 0
+            SELECT p.bit - 1, n.place, n.place + (1::bigint << greatest(p.bit - 1, 0))
+            -- What is asked for is a column and not a sum: under row-level security a sum, which could fail, finds no
+            -- index before PostgreSQL 16.
+            FROM probe p CROSS JOIN LATERAL (
+                SELECT CASE WHEN EXISTS (
+                    SELECT FROM credit_transactions t
+                    WHERE t.user_id = :user AND t.seq = p.asked AND t.created_at < :{edge}
+                ) THEN p.asked ELSE p.place END AS place OFFSET 0
+            ) n
+            WHERE p.bit >= 0
         ) SELECT place FROM probe WHERE bit = -1
     ) found
 """
