@@ -129,7 +129,7 @@ async def people_and_numbers(terminal: Terminal) -> None:
     link = await terminal.types("users", "sign-in", "Front.Desk@rose-lane.example")
     assert link.out.startswith(f"http://127.0.0.1:{terminal.settings.port}/sign-in/")
     nobody = await terminal.types("users", "sign-in", "nobody@example.org")
-    assert (nobody.code, nobody.err) == (1, "talktime: Nobody here has the address nobody@example.org.\n")
+    assert (nobody.code, nobody.err) == (1, "talktime: Nobody here has the address or the id nobody@example.org.\n")
 
 
 @pytest.mark.parametrize(

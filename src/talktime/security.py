@@ -1,13 +1,16 @@
-"""Sign short tokens and hash secrets.
+"""Sign short tokens, hash secrets, and tell what is on this machine.
 
 A token that leaves us is either random, and then only its hash is stored, or an HMAC over what it stands for, and then
-nothing is stored. Comparing is always in constant time.
+nothing is stored. Comparing is always in constant time. What is on this machine is told by its address alone: no name
+is looked up, because whoever answers for the name decides where it leads.
 """
 
 import base64
 import hashlib
 import hmac
+import ipaddress
 import secrets
+from urllib.parse import urlsplit
 
 
 def new_token() -> str:
@@ -30,3 +33,24 @@ def sign(secret: bytes, purpose: str, *parts: str) -> str:
 def is_signed(token: str, secret: bytes, purpose: str, *parts: str) -> bool:
     """Whether `token` is what `sign` makes of the same words."""
     return hmac.compare_digest(token.encode(), sign(secret, purpose, *parts).encode())
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: `localhost`, or an address of loopback, also an IPv4 one written as IPv6."""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def is_loopback_url(url: str) -> bool:
+    """Whether an address of the web, over plain http, leads to this machine."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "http" and is_loopback(parts.hostname or "")
+    except ValueError:
+        return False

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 import talktime
 from talktime.accounts.models import User
-from talktime.alerts import acknowledge, open_alerts, raise_alert
+from talktime.alerts import acknowledge, amend_alerts, open_alerts, raise_alert
 from talktime.alerts.board import AlreadyAcknowledged, NotAnOperator, Shown, counts, ledger_violations, newest_alerts
 from talktime.alerts.kinds import KINDS
 from talktime.db.session import Database
@@ -184,3 +184,39 @@ def test_every_kind_that_the_code_raises_is_described() -> None:
     }
     assert {"call_unbilled", "notice_failed"} <= raised_kinds
     assert raised_kinds <= KINDS.keys()
+
+
+async def test_an_alert_that_is_amended_says_more_and_the_others_do_not(
+    database: Database, alice: Person, bob: Person, ada: Person
+) -> None:
+    one, two, seen = str(uuid.uuid4()), str(uuid.uuid4()), str(uuid.uuid4())
+    async with database.transaction(everyone=WHY) as db:
+        for whose, kind, payment in (
+            (alice, "paid_twice", one),
+            (alice, "paid_twice", two),
+            (bob, "paid_twice", seen),
+            (bob, "wrong_amount", one),
+        ):
+            await raise_alert(db, kind, whose.id, {"gateway": "stripe", "payment_id": payment, "amount_minor": 5})
+    [shown] = [alert for alert in await about(database, bob) if alert.kind == "paid_twice"]
+    async with database.transaction(everyone=WHY) as db:
+        await acknowledge(db, shown.id, ada.id)
+    async with database.transaction(everyone=WHY) as db:
+        for _ in range(2):
+            assert await amend_alerts(db, "paid_twice", about={"payment_id": one}, more={"left_minor": 3}) == 1
+        assert await amend_alerts(db, "paid_twice", about={"payment_id": seen}, more={"left_minor": 0}) == 1
+        assert await amend_alerts(db, "paid_twice", about={"payment_id": "none"}, more={"left_minor": 0}) == 0
+        newest = {(each.kind, each.detail.get("payment_id")): each.detail for each in await newest_alerts(db, limit=20)}
+    said = {"gateway": "stripe", "payment_id": one, "amount_minor": 5}
+    assert newest["paid_twice", one] == {**said, "left_minor": 3}
+    assert newest["wrong_amount", one] == said
+    assert newest["paid_twice", two] == {**said, "payment_id": two}
+    assert newest["paid_twice", seen]["left_minor"] == 0
+
+
+async def test_a_customers_own_transaction_amends_nothing(database: Database, alice: Person) -> None:
+    async with database.transaction(user=alice.id) as db:
+        await raise_alert(db, "charge_claimed", alice.id, {"call_id": "x"})
+    with pytest.raises(DBAPIError):
+        async with database.transaction(user=alice.id) as db:
+            await amend_alerts(db, "charge_claimed", about={"call_id": "x"}, more={"call_id": "y"})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.calls import closing, lifecycle
 from talktime.calls.closing import AlreadyClosed, close_account
@@ -41,12 +42,22 @@ async def ada(house: House) -> Person:
 
 async def close(house: House, person: Person, actor: Person, seconds_max: float = 10) -> closing.Closed:
     return await close_account(
-        house.database, house.context.carriers, person.id, actor.id, forget_card=no_card, seconds_max=seconds_max
+        house.database,
+        house.context.carriers,
+        person.id,
+        actor.id,
+        forget_card=no_card,
+        end_checkouts=no_checkouts,
+        seconds_max=seconds_max,
     )
 
 
 async def no_card(_: uuid.UUID) -> bool:
     return True
+
+
+async def no_checkouts(_db: AsyncSession, _: uuid.UUID) -> int:
+    return 0
 
 
 async def in_progress(house: House, person: Person, calls: int) -> None:
@@ -113,7 +124,9 @@ async def test_a_carrier_that_does_not_answer_leaves_the_end_to_who_carries_the_
     carriers: dict[str, Carrier] = {"simulated": gone}
     talking = asyncio.create_task(house.call(alice, WaitForAgent(), Stay(), seconds_max=40))
     await in_progress(house, alice, 1)
-    done = await close_account(house.database, carriers, alice.id, ada.id, forget_card=no_card, seconds_max=15)
+    done = await close_account(
+        house.database, carriers, alice.id, ada.id, forget_card=no_card, end_checkouts=no_checkouts, seconds_max=15
+    )
     await gone.close()
     assert (done.hung_up, list(done.left)) == (0, []), "the meter saw at its next heartbeat that it was cut off"
     record = await house.record(alice, await talking)
@@ -151,7 +164,7 @@ async def test_only_an_operator_closes_an_account_and_only_one_that_there_is(
         await close(house, alice, bob)
     assert await status_of(house, alice) == "ACTIVE"
     with pytest.raises(NotFound):
-        await close_account(house.database, {}, bob.agent, ada.id, forget_card=no_card)
+        await close_account(house.database, {}, bob.agent, ada.id, forget_card=no_card, end_checkouts=no_checkouts)
 
 
 async def test_what_is_left_is_paid_out_after_closing_and_not_before(house: House, alice: Person, ada: Person) -> None:

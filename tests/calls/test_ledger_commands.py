@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from talktime import cli
@@ -19,6 +20,7 @@ from talktime.carriers.contract import Ring
 from talktime.credits import money
 from talktime.db.session import Database
 from talktime.errors import TalktimeError
+from talktime.payments.models import Purchase, PurchaseState
 from tests.people import WHY, Person, account_of, charges, new_person
 
 OWNER = "process-1"
@@ -255,13 +257,28 @@ async def test_an_account_is_closed_and_paid_out(
     assert (early.code, "close it first" in early.error) == (1, True)
     for _ in range(2):
         closed = await type_in("users", "close", email_of(alice, "Alice"), *by, "--json")
-        assert (closed.code, closed.document) == (0, {"hung_up": 0, "left": [], "card_is_gone": True})
+        assert (closed.code, closed.document) == (0, {"hung_up": 0, "left": [], "checkouts": 0, "card_is_gone": True})
     for _ in range(2):
         paid = await type_in("ledger", "payout", alice.id, "--reference", "bank-1", *by)
         assert paid.out == "Paid out: 1,000 credits, line 2.\n"
     assert (await account_of(empty_database, alice)).balance == 0
     verified = await type_in("ledger", "verify", "--full", "--json")
     assert (verified.code, verified.document["violations"]) == (0, [])
+
+
+async def test_closing_an_account_has_what_it_began_to_buy_ended(
+    type_in: Type, empty_database: Database, alice: Person, ada: Person
+) -> None:
+    async with empty_database.transaction(everyone=WHY) as db:
+        for key, state in (("a", PurchaseState.OPEN), ("b", PurchaseState.OPEN), ("c", PurchaseState.PENDING)):
+            bought = {"credits": 5, "price_minor": 5, "currency": "EUR", "gateway": "simulated", "test": True}
+            db.add(Purchase(user_id=alice.id, request_key=key, state=state, **bought))
+    by = ("--by", email_of(ada, "Ada"))
+    said = await type_in("users", "close", email_of(alice, "Alice"), *by)
+    assert (said.code, "2 checkouts were open" in said.out) == (0, True)
+    async with empty_database.transaction(everyone=WHY) as db:
+        asked = await db.scalars(text("SELECT task_name FROM procrastinate_jobs"))
+        assert list(asked) == ["payments.end_checkout"] * 2
 
 
 async def test_an_account_is_suspended_and_active_again(

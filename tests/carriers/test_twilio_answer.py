@@ -49,6 +49,26 @@ def test_forward_says_something_if_anything_and_dials_with_a_limit() -> None:
     assert same(markup(Forward("+4930123456")).body, silent)
 
 
+def test_forward_says_where_the_leg_is_reported_and_what_is_asked_after_it() -> None:
+    theirs = VoiceResponse()
+    dial = theirs.dial(time_limit=600, timeout=30, action="https://example.org/leg/after?a=1&b=2", method="POST")
+    dial.number(
+        "+4930123456",
+        status_callback="https://example.org/leg",
+        status_callback_event="answered completed",
+        status_callback_method="POST",
+    )
+    theirs.hangup()
+    forward = Forward(
+        "+4930123456",
+        seconds_max=600,
+        ring_seconds_max=30,
+        reports_url="https://example.org/leg",
+        after_url="https://example.org/leg/after?a=1&b=2",
+    )
+    assert same(markup(forward).body, theirs)
+
+
 def test_turning_away_is_a_busy_tone() -> None:
     theirs = VoiceResponse()
     theirs.reject(reason="busy")

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from talktime.carriers.contract import BadMessage, LegState, Report, Request, Ring
+from talktime.carriers.contract import BadMessage, Forwarded, LegState, Report, Request, Ring
 from talktime.carriers.twilio import Twilio
 
 ACCOUNT, CALL = "AC" + "1" * 32, "CA" + "2" * 32
@@ -103,3 +103,17 @@ def test_a_call_that_goes_on_has_no_length_yet() -> None:
 def test_a_report_that_is_not_of_twilios_form_is_refused(changes: dict[str, str | list[str] | None]) -> None:
     with pytest.raises(BadMessage):
         TWILIO.read_report(request_of(**changes))
+
+
+@pytest.mark.parametrize(
+    ("status", "answered"),
+    [("completed", True), ("answered", True), ("busy", False), ("no-answer", False), ("failed", False), ("x", False)],
+)
+def test_what_comes_after_a_leg_depends_on_whether_it_was_answered(status: str, answered: bool) -> None:
+    asked = request_of(CallStatus="in-progress", DialCallStatus=status, DialCallSid="CA" + "3" * 32)
+    assert TWILIO.read_forwarded(asked) == Forwarded(ACCOUNT, CALL, answered)
+
+
+def test_a_leg_of_which_nothing_is_said_is_refused() -> None:
+    with pytest.raises(BadMessage):
+        TWILIO.read_forwarded(request_of(CallStatus="in-progress"))

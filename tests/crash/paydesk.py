@@ -29,7 +29,7 @@ from talktime.payments.invoices import Billing
 from talktime.payments.till import TOLD, Till, told
 from talktime.simulate.gateway import SimulatedGateway
 from talktime.simulate.gateway_control import GatewayControl
-from talktime.simulate.gateway_server import listen, serve
+from talktime.simulate.server import listen, serve
 
 KEY, WEBHOOK, CONTROL = "sk_test_" + "c" * 24, "whsec_" + "c" * 32, "control-secret"
 SELLER = Seller(name="Talktime GmbH", address=("Am Markt 1", "50667 Köln"), country="DE", vat_id="DE123456789")

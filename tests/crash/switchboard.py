@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from talktime.carriers.simulated import Simulated, SimulatedAccount
 from talktime.inbox import Incoming
-from talktime.simulate.gateway_server import listen, serve
+from talktime.simulate.server import listen, serve
 
 ACCOUNT = "AC" + "0" * 32
 TOKEN = "a token of this test"

@@ -177,26 +177,34 @@ def assert_chain(lines: Sequence[Row], balance: int, seq: int) -> None:
 
 
 def line_hash(previous: bytes, line: Row) -> bytes:
-    """The hash of a line: a version byte, then every column with its length before it, then the hash before."""
-    micros = (line["created_at"] - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-    columns = [
-        line["user_id"].bytes,
-        line["seq"].to_bytes(8, "big", signed=True),
-        str(line["type"]).encode(),
-        line["amount"].to_bytes(8, "big", signed=True),
-        line["balance_after"].to_bytes(8, "big", signed=True),
-        line["call_id"] and line["call_id"].bytes,
-        line["purchase_id"] and line["purchase_id"].bytes,
-        line["reference"] and line["reference"].encode(),
-        line["reason"] and line["reason"].encode(),
-        line["actor_id"] and line["actor_id"].bytes,
-        micros.to_bytes(8, "big", signed=True),
-        previous,
+    """The hash of a line, as PostgreSQL sends a row: how many columns; of each the number of its type, its length (-1
+    for none) and its bytes."""
+    micros = (line["created_at"] - datetime(2000, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    columns: list[tuple[int, bytes | None]] = [
+        (_INT4, (2).to_bytes(4, "big")),
+        (_UUID, line["user_id"].bytes),
+        (_INT8, line["seq"].to_bytes(8, "big", signed=True)),
+        (_TEXT, str(line["type"]).encode()),
+        (_INT8, line["amount"].to_bytes(8, "big", signed=True)),
+        (_INT8, line["balance_after"].to_bytes(8, "big", signed=True)),
+        (_UUID, line["call_id"] and line["call_id"].bytes),
+        (_UUID, line["purchase_id"] and line["purchase_id"].bytes),
+        (_TEXT, line["reference"] and line["reference"].encode()),
+        (_TEXT, line["reason"] and line["reason"].encode()),
+        (_UUID, line["actor_id"] and line["actor_id"].bytes),
+        (_TIMESTAMPTZ, micros.to_bytes(8, "big", signed=True)),
+        (_BYTEA, previous),
     ]
-    parts = [
-        (len(c).to_bytes(4, "big") + c) if c is not None else (-1).to_bytes(4, "big", signed=True) for c in columns
-    ]
-    return hashlib.sha256(b"\x01" + b"".join(parts)).digest()
+    parts = [len(columns).to_bytes(4, "big")]
+    for type_number, column in columns:
+        parts.append(type_number.to_bytes(4, "big"))
+        parts.append((-1 if column is None else len(column)).to_bytes(4, "big", signed=True))
+        parts.append(column or b"")
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+_BYTEA, _INT8, _INT4, _TEXT, _TIMESTAMPTZ, _UUID = 17, 20, 23, 25, 1184, 2950
+"""PostgreSQL's numbers of these types; they have been the same in every version."""
 
 
 # Stage hands.

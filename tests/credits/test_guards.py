@@ -31,7 +31,7 @@ async def midnight(database: Database, person: Person) -> None:
         await db.execute(text("RESET ROLE"))
         await db.execute(text("SET LOCAL ROLE talktime_owner"))
         for change in (
-            "UPDATE credit_accounts SET spent_on = spent_on - 1 WHERE user_id = :user",
+            "UPDATE credit_accounts SET spent_on = spent_on - 1, spent_until = now() WHERE user_id = :user",
             "UPDATE credit_holds SET settled_at = settled_at - interval '1 day' WHERE user_id = :user",
             "UPDATE calls SET started_at = started_at - interval '1 day' WHERE user_id = :user",
         ):

@@ -423,7 +423,7 @@ class Deeds(Stage):
         self.day_is_known[who] = False
         self._shift(
             books.user,
-            "UPDATE credit_accounts SET spent_on = spent_on - 1 WHERE user_id = :user",
+            "UPDATE credit_accounts SET spent_on = spent_on - 1, spent_until = now() WHERE user_id = :user",
             "UPDATE credit_holds SET settled_at = settled_at - interval '1 day' WHERE user_id = :user",
             "UPDATE calls SET started_at = started_at - interval '1 day' WHERE user_id = :user",
         )

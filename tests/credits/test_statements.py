@@ -1,6 +1,7 @@
 """A month's statement: it sums, and each month begins where the one before ended."""
 
 import itertools
+import time
 import uuid
 from datetime import UTC, date, datetime, timedelta
 
@@ -9,10 +10,11 @@ from sqlalchemy import text
 
 from talktime.credits import money, statements
 from talktime.credits.models import TransactionType
+from talktime.credits.statement_pages import description_of
 from talktime.credits.statements import Statement, StatementLine, month_edges
 from talktime.db.session import Database
 from talktime.errors import BadInput
-from tests.people import WHY, Person, lines_of
+from tests.people import WHY, Person, lines_of, new_person
 
 BERLIN = "Europe/Berlin"
 
@@ -75,6 +77,61 @@ async def test_a_month_sums_and_begins_where_the_one_before_ended(database: Data
         assert before.closing_balance == after.opening_balance
     assert [line.seq for month in months for line in month.lines] == list(range(1, 41))
     assert months[0].totals == {TransactionType.ADMIN_ADJUSTMENT: 4}
+
+
+async def sell(database: Database, person: Person, count: int, *, name: str = "Starter", invoiced: bool = True) -> None:
+    """Purchases of a credit each, with their lines and invoices, all in this month."""
+    values = {"user": person.id, "count": count, "name": name, "invoiced": invoiced, "series": uuid.uuid4().hex}
+    async with database.transaction(everyone=WHY) as db:
+        await db.execute(text("RESET ROLE"))
+        await db.execute(text("SET LOCAL ROLE talktime_owner"))
+        for statement in _SELL.split(";"):
+            await db.execute(text(statement), values)
+
+
+_SELL = """
+    CREATE TEMPORARY TABLE sold ON COMMIT DROP AS SELECT a.user_id, a.seq + n AS no, gen_random_uuid() AS purchase_id
+    FROM credit_accounts a, generate_series(1, CAST(:count AS integer)) n WHERE a.user_id = :user;
+    INSERT INTO purchases (user_id, id, name, credits, price_minor, currency, gateway, state, paid_at, credited_at)
+    SELECT user_id, purchase_id, :name, 1, 100, 'EUR', 'x', 'PAID', now(), now() FROM sold;
+    INSERT INTO credit_transactions (user_id, seq, type, amount, balance_after, purchase_id, created_at, hash)
+    SELECT user_id, no, 'PURCHASE', 1, no, purchase_id, now(), sha256(CAST(purchase_id AS text)::bytea) FROM sold;
+    INSERT INTO invoices (user_id, id, number, series, no, kind, purchase_id, issued_at, paid_at, seller, buyer,
+        description, payment_reference, currency, vat_basis_points, net_minor, vat_minor, gross_minor)
+    SELECT user_id, gen_random_uuid(), 'TT-' || no, :series, no, 'INVOICE', purchase_id, now(), now(), '{}', '{}',
+        '', '', 'EUR', 0, 100, 0, 100 FROM sold WHERE CAST(:invoiced AS boolean);
+    UPDATE credit_accounts a SET seq = a.seq + s.n, balance = a.balance + s.n, head = sha256(head)
+    FROM (SELECT count(*) AS n FROM sold) s WHERE a.user_id = :user
+"""
+
+
+async def test_what_was_bought_has_its_name_and_the_number_of_its_invoice(
+    database: Database, alice: Person, bob: Person
+) -> None:
+    person = await newcomer(database, alice)
+    await sell(database, person, 1)
+    await sell(database, person, 1, name="Large", invoiced=False)
+    await sell(database, person, 1, name="", invoiced=False)
+    today = datetime.now(UTC).date()
+    found = (await statement_of(database, person, today, "UTC")).lines
+    assert [(line.purchase_name, line.invoice_number) for line in found] == [
+        ("Starter", "TT-1"), ("Large", None), ("", None),
+    ]  # fmt: skip
+    assert [description_of(line) for line in found] == ["Starter, TT-1", "Large", str(found[2].purchase_id)]
+    async with database.transaction(user=bob.id) as db:
+        assert not (await statements.statement(db, person.id, today, "UTC")).lines
+
+
+async def test_a_month_of_five_thousand_purchases_is_read_at_once(empty_database: Database) -> None:
+    """In a database that has no statistics yet: nobody knows there that the tables are large."""
+    alice = await new_person(empty_database, "Alice", credits=0)
+    person = await newcomer(empty_database, alice)
+    await sell(empty_database, person, 5000)
+    began = time.perf_counter()
+    found = await statement_of(empty_database, person, datetime.now(UTC).date(), "UTC")
+    # A tenth of a second on a quiet machine; the bound only catches what grows faster than the lines do.
+    assert time.perf_counter() - began < 4
+    assert {line.invoice_number for line in found.lines} == {f"TT-{no}" for no in range(1, 5001)}
 
 
 async def test_months_before_the_first_line_and_after_the_last_are_empty(database: Database, alice: Person) -> None:

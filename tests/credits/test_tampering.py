@@ -96,7 +96,8 @@ async def books(server: embedded.Server, scene: Scene) -> AsyncIterator[Database
 
 
 def cheat(database: Database, scene: Scene, *statements: str) -> None:
-    """As the owner of everything, with triggers and foreign keys off. Each statement changes something."""
+    """As the owner of everything, with triggers, foreign keys and the lines' own check off. Each statement changes
+    something."""
     names = {
         "alice": scene.alice.id,
         "bob": scene.bob.id,
@@ -108,6 +109,7 @@ def cheat(database: Database, scene: Scene, *statements: str) -> None:
     }
     with psycopg.connect(address(database)) as connection:
         connection.execute("SET session_replication_role = replica")
+        connection.execute("ALTER TABLE credit_transactions DROP CONSTRAINT IF EXISTS ck_credit_transactions_sound")
         for statement in statements:
             done = connection.execute(statement.encode(), names)
             assert done.rowcount > 0, statement
@@ -198,6 +200,19 @@ async def test_a_forger_who_hashes_everything_again_is_betrayed_by_the_call(book
     violations = await found(books)
     assert [(each.user_id, each.seq) for each in violations] == [(scene.alice.id, 3)]
     assert str(scene.short) in violations[0].problem
+
+
+async def test_lines_of_the_first_version_are_proven_as_well(books: Database, scene: Scene) -> None:
+    older = [AGAIN.replace("credit_line_hash", "credit_line_hash_1").format(seq) for seq in range(1, 6)]
+    newer = [AGAIN.format(seq) for seq in range(6, 10)]
+    head = (
+        "UPDATE credit_accounts a SET head = t.hash FROM credit_transactions t"
+        " WHERE a.user_id = %(alice)s AND t.user_id = a.user_id AND t.seq = 9"
+    )
+    cheat(books, scene, *older, *newer, head)
+    assert await found(books) == [], "the books of somebody who was there before the second version"
+    cheat(books, scene, LINE.format("reason = 'no reason'", 1))
+    assert [violation.seq for violation in await found(books)] == [1]
 
 
 @pytest.mark.parametrize("seq", range(1, 10) if LONG else (1, 5, 9))

@@ -203,6 +203,8 @@ async def test_bob_cannot_insert_a_row_that_is_alices(database: Database, alice:
         "invoice_series",
         "invoice_numbers",
         "payment_rounds",
+        "ungranted_payments",
+        "ungranted_reversals",
         "alerts",
     ],
 )

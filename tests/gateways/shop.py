@@ -19,7 +19,7 @@ from talktime.simulate.gateway import SimulatedGateway
 from talktime.simulate.gateway_control import GatewayControl
 from talktime.simulate.gateway_deeds import Faults, Means, Pay
 from talktime.simulate.gateway_objects import Obj
-from talktime.simulate.gateway_server import listen, serve
+from talktime.simulate.server import listen, serve
 
 KEY, WEBHOOK, CONTROL = "sk_test_" + "k" * 24, "whsec_" + "w" * 32, "control-secret"
 

@@ -9,6 +9,7 @@ import pytest
 import stripe
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from talktime.gateways import stripe_signature
 from talktime.gateways.contract import BadMessage, BadSignature
@@ -116,6 +117,22 @@ def test_a_time_is_written_in_one_way_only() -> None:
     for at in (f"0{NOW}", f"+{NOW}", f" {NOW}", f"{NOW}.0", "1_000", "٣", "9" * 400):
         header = f"t={at},v1={hmac.new(SECRET.encode(), f'{at}.'.encode() + BODY, hashlib.sha256).hexdigest()}"
         assert not ours(header, BODY, SECRET)
+
+
+@pytest.mark.parametrize(("ahead", "right"), [(299, True), (600, False), (10**9, False)])
+def test_one_that_is_dated_in_the_future_is_refused_where_stripes_library_takes_it(ahead: int, right: bool) -> None:
+    header = f"t={NOW + ahead},{signed(at=NOW + ahead)}"
+    assert theirs(header, BODY, SECRET)
+    with capture_logs() as logs:
+        assert ours(header, BODY, SECRET) is right
+    said = [line["ahead_seconds"] for line in logs if "dated in the future" in line["event"]]
+    assert len(said) == (not right) and all(ahead - 5 <= seconds <= ahead for seconds in said)
+
+
+def test_a_future_that_nobody_signed_is_no_word_about_clocks() -> None:
+    with capture_logs() as logs:
+        assert not ours(f"t={NOW + 600},{signed(at=NOW + 600, secret=OTHER)}", BODY, SECRET)
+    assert logs == []
 
 
 def test_while_a_secret_is_changed_both_are_right() -> None:

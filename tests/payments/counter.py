@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fastapi import FastAPI
 from sqlalchemy import select, text
 
 from talktime import inbox
+from talktime.calls.closing import Closed, close_account
 from talktime.credits import packs
 from talktime.credits.models import CreditPack
 from talktime.db.base import new_id
@@ -24,7 +26,7 @@ from talktime.hooks import payments as door
 from talktime.http import problems
 from talktime.http.context import Context
 from talktime.jobs import Jobs
-from talktime.payments import checkout, saved_card
+from talktime.payments import checkout, open_checkouts, saved_card
 from talktime.payments.invoices import Billing
 from talktime.payments.models import Purchase, PurchaseDirectory, PurchaseState
 from talktime.payments.till import Till, listed
@@ -32,7 +34,7 @@ from talktime.settings import Settings
 from talktime.simulate.gateway import SimulatedGateway
 from talktime.simulate.gateway_control import GatewayControl
 from talktime.simulate.gateway_deeds import Faults, Means, Pay
-from talktime.simulate.gateway_server import listen, serve
+from talktime.simulate.server import listen, serve
 from talktime.speech.choose import Trio
 from talktime.speech.contract import Brief, CallTool, Heard, Hearing, Message, Moment, Say, Tool
 from talktime.voice.conversation import Engine
@@ -93,6 +95,17 @@ class Counter:
     async def forget_card(self, user: uuid.UUID) -> bool:
         """What closing an account asks of us."""
         return await saved_card.leave(self.database, self.till.gateways, user)
+
+    async def close(self, person: Person, actor: Person) -> Closed:
+        """An operator closes an account, as the command does."""
+        return await close_account(
+            self.database,
+            {},
+            person.id,
+            actor.id,
+            forget_card=self.forget_card,
+            end_checkouts=lambda db, user: open_checkouts.end_all(db, self.till.jobs, user),
+        )
 
     async def told(self) -> None:
         """Everything that was to be told has been, and was handled."""
@@ -264,4 +277,19 @@ async def calm(counter: Counter) -> None:
     await counter.told()
 
 
-__all__ = ["WHY", "Counter", "calm", "notice", "open_counter", "open_purchase"]
+@pytest.fixture(scope="session")
+async def the_counter(database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Counter]:
+    """One for all tests of a folder whose conftest imports it."""
+    home: Path = tmp_path_factory.mktemp("counter")
+    async with open_counter(database, home) as counter:
+        yield counter
+
+
+@pytest.fixture
+async def counter(the_counter: Counter) -> Counter:
+    """The same, where nothing goes wrong unless a test says so."""
+    await calm(the_counter)
+    return the_counter
+
+
+__all__ = ["WHY", "Counter", "calm", "counter", "notice", "open_counter", "open_purchase", "the_counter"]

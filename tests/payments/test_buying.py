@@ -4,11 +4,11 @@ import asyncio
 import uuid
 from dataclasses import replace
 
+import httpx
 import pytest
 from sqlalchemy import text, update
 
 from talktime.accounts.models import User, UserStatus
-from talktime.calls.closing import close_account
 from talktime.credits import money, packs
 from talktime.credits.models import CreditPack
 from talktime.errors import Conflict, NotFound, ProviderError
@@ -30,6 +30,28 @@ async def test_a_paid_checkout_grants_its_credits_and_says_so(counter: Counter, 
     assert await counter.bought_lines(alice) == [("PURCHASE", 1000)]
     assert (await account_of(counter.database, alice)).balance == 2000
     assert await counter.notices(alice) == ["purchase_paid"]
+
+
+@pytest.mark.parametrize(
+    ("locale", "credits", "item"),
+    [
+        ("en", 1500, "Starter, 1,500 credits"),
+        ("de-AT", 1500, "Starter, 1.500 Credits"),
+        ("en", 1, "Starter, 1 credit"),
+        ("xx", 10**12, "Starter, 1,000,000,000,000 credits"),
+    ],
+)
+async def test_the_payment_company_shows_what_is_bought_and_how_much_of_it(
+    counter: Counter, alice: Person, locale: str, credits: int, item: str
+) -> None:
+    async with counter.database.transaction(everyone=WHY) as db:
+        await db.execute(update(User).where(User.id == alice.id).values(locale=locale))
+    purchase = await counter.begin(alice, await counter.pack(credits=credits))
+    assert purchase.name == "Starter"
+    assert purchase.checkout_url is not None
+    async with httpx.AsyncClient(trust_env=False) as browser:
+        page = await browser.get(purchase.checkout_url)
+    assert f'<h1 id="what">{item}</h1>' in page.text
 
 
 @pytest.mark.parametrize("faults", [{"copies": 4}, {"copies": 4, "another_id": True}, {"hold": 50}])
@@ -192,7 +214,7 @@ async def test_what_is_paid_after_an_account_was_closed_is_credited_and_seen(
     counter: Counter, alice: Person, ada: Person
 ) -> None:
     purchase = await counter.begin(alice, await counter.pack())
-    await close_account(counter.database, {}, alice.id, ada.id, forget_card=counter.forget_card)
+    await counter.close(alice, ada)
     await counter.pay(purchase)
     await counter.told()
     assert await counter.bought_lines(alice) == [("PURCHASE", 1000)]

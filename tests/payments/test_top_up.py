@@ -9,7 +9,6 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from talktime.accounts.models import User, UserStatus
-from talktime.calls.closing import close_account
 from talktime.credits import money, packs
 from talktime.credits.models import CreditPack
 from talktime.db.session import Database, connect
@@ -376,7 +375,7 @@ async def test_closing_forgets_the_card_at_the_company_and_switches_topping_up_o
     await with_card(counter, alice)
     method = str((await choice_of(counter, alice)).payment_method_id)
     for _ in range(2):
-        closed = await close_account(counter.database, {}, alice.id, ada.id, forget_card=counter.forget_card)
+        closed = await counter.close(alice, ada)
         assert closed.card_is_gone
         left = await choice_of(counter, alice)
         assert (left.enabled, left.payment_method_id, left.last4) == (False, None, "")
@@ -391,14 +390,14 @@ async def test_closing_goes_on_when_the_company_does_not_answer_and_says_what_is
     method = str((await choice_of(counter, alice)).payment_method_id)
     await counter.control.go_wrong(Faults(api_status=500))
     for _ in range(2):
-        closed = await close_account(counter.database, {}, alice.id, ada.id, forget_card=counter.forget_card)
+        closed = await counter.close(alice, ada)
         assert not closed.card_is_gone
     left = await choice_of(counter, alice)
     assert (left.enabled, left.payment_method_id) == (False, method)
     assert (await account_of(counter.database, alice)).blocked_reason == "closed"
     assert await counter.alerts(payment_method_id=method) == ["card_not_forgotten"]
     await counter.control.go_wrong(Faults())
-    assert (await close_account(counter.database, {}, alice.id, ada.id, forget_card=counter.forget_card)).card_is_gone
+    assert (await counter.close(alice, ada)).card_is_gone
     assert (await choice_of(counter, alice)).payment_method_id is None
 
 
@@ -415,7 +414,7 @@ async def test_a_card_that_would_be_saved_after_closing_is_forgotten_instead(
     counter: Counter, alice: Person, ada: Person
 ) -> None:
     purchase, payment = await counter.bought(alice, save_card=True)
-    await close_account(counter.database, {}, alice.id, ada.id, forget_card=counter.forget_card)
+    await counter.close(alice, ada)
     for _ in range(2):
         assert not await saved_card.save(counter.database, counter.gateway, alice.id, purchase.id, payment)
     async with counter.database.transaction(user=alice.id) as db:

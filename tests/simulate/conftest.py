@@ -1,4 +1,4 @@
-"""A phone company and a server for it to ring, once for all tests of this folder."""
+"""A phone company, a server for it to ring, and a shop, once for all tests of this folder."""
 
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
@@ -7,6 +7,7 @@ import pytest
 
 from talktime.simulate.carrier import SimulatedCarrier
 from talktime.simulate.orders import Order
+from tests.gateways.conftest import shop, the_shop
 from tests.simulate.exchange import ACCOUNT, TOKEN, Exchange, Plan, serve
 
 Events = list[dict[str, Any]]
@@ -57,3 +58,6 @@ def named(events: Events, name: str) -> Events:
 async def all_of(carrier: SimulatedCarrier, order: Order) -> Events:
     """Every event of a call, to its end."""
     return [event async for event in carrier.place(order)]
+
+
+__all__ = ["CONTROL", "Events", "all_of", "carrier", "exchange", "named", "order", "shop", "the_exchange", "the_shop"]

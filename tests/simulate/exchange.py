@@ -5,7 +5,6 @@ What it does with a call is a plan, `Plan`, that a test sets before it places th
 
 import asyncio
 import contextlib
-import socket
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -32,6 +31,7 @@ from talktime.carriers.contract import (
     Talk,
 )
 from talktime.carriers.twilio import Twilio
+from talktime.simulate.server import listen, serve_as
 from talktime.simulate.sound import FRAME, is_loud, ulaw_of
 
 Message = dict[str, Any]
@@ -255,26 +255,10 @@ class _Agent:
         await self._send({"type": "websocket.send", "text": text})
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.up.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
-
-
 @contextlib.asynccontextmanager
 async def serve(exchange: Exchange, port: int = 0) -> AsyncGenerator[Exchange, None]:
     """Run the server; a port that is given can be taken again by the next one."""
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+    listener = listen(port)
     exchange.port = listener.getsockname()[1]
     config = uvicorn.Config(
         exchange,
@@ -285,15 +269,8 @@ async def serve(exchange: Exchange, port: int = 0) -> AsyncGenerator[Exchange, N
         log_config=None,
         timeout_graceful_shutdown=1,
     )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    await server.up.wait()
-    try:
+    async with serve_as(config, listener):
         yield exchange
-    finally:
-        server.should_exit = True
-        await serving
-        listener.close()
 
 
 async def _main() -> None:

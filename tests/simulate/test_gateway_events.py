@@ -1,7 +1,6 @@
 """What the simulated payment company tells, and how it goes wrong on demand: over real HTTP, read by the adapter."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -24,18 +23,6 @@ from tests.gateways.shop import CONTROL, KEY, WEBHOOK, Shop, open_shop
 
 K = NoticeKind
 COMPLETED = "checkout.session.completed"
-
-
-@pytest.fixture(scope="module")
-async def the_shop() -> AsyncIterator[Shop]:
-    async with open_shop(debit_seconds=500) as shop:
-        yield shop
-
-
-@pytest.fixture
-async def shop(the_shop: Shop) -> Shop:
-    await the_shop.reset()
-    return the_shop
 
 
 async def bought(shop: Shop, faults: Faults) -> list[Notice]:

@@ -13,23 +13,11 @@ from starlette.routing import Route
 
 from talktime.gateways.contract import NoticeKind
 from talktime.simulate.gateway_deeds import Means, Settle
-from talktime.simulate.gateway_server import listen, serve
-from tests.gateways.shop import Shop, open_shop
+from talktime.simulate.server import listen, serve
+from tests.gateways.shop import Shop
 from tests.web.chromium import PROGRAM, Tab, open_tab
 
 K = NoticeKind
-
-
-@pytest.fixture(scope="module")
-async def the_shop() -> AsyncIterator[Shop]:
-    async with open_shop(debit_seconds=500) as shop:
-        yield shop
-
-
-@pytest.fixture
-async def shop(the_shop: Shop) -> Shop:
-    await the_shop.reset()
-    return the_shop
 
 
 @pytest.fixture

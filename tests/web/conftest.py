@@ -11,15 +11,26 @@ from fastapi import FastAPI
 from talktime import web
 from talktime.accounts import sessions
 from talktime.db import embedded
-from talktime.db.session import Database
+from talktime.db.session import Database, connect
 from talktime.http import problems
 from talktime.http.context import Context
 from talktime.settings import Settings
+from tests.payments.counter import counter, the_counter
 from tests.people import WHY, Person
 from tests.web.stage import SITE, Stage
 
+__all__ = ["counter", "the_counter"]
+
 Browser = httpx.AsyncClient
 OpenBrowser = Callable[..., Browser]
+
+
+@pytest.fixture(scope="module")
+async def own_database(new_database_url: Callable[[], str]) -> AsyncIterator[Database]:
+    """For a module about pages that show everybody's: what other tests leave behind is not on them."""
+    database = connect(new_database_url())
+    yield database
+    await database.close()
 
 
 @pytest.fixture

@@ -12,6 +12,12 @@ from tests.web.test_pages import words_of
 from tests.web.test_signing_in import FROM_ELSEWHERE
 
 
+@pytest.fixture(scope="module")
+def database(own_database: Database) -> Database:
+    """Nobody else's claims wait on the operator's page."""
+    return own_database
+
+
 async def charged(database: Database, person: Person, seconds: int) -> uuid.UUID:
     call = await answer(database, person)
     await finish(database, person, call, seconds)

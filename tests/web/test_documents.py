@@ -9,9 +9,13 @@ from datetime import UTC, datetime
 from sqlalchemy import text
 
 from talktime.calls import lifecycle
-from talktime.credits import money
+from talktime.credits import money, packs
 from talktime.credits.models import NotCharged
 from talktime.db.session import Database
+from talktime.payments import invoices
+from talktime.simulate.gateway_deeds import MakeRefund
+from tests.documents.reading import read
+from tests.payments.counter import Counter
 from tests.people import WHY, Person, lines_of, new_person
 from tests.web.conftest import Browser, OpenBrowser, signed_in
 from tests.web.stage import answer, extend, finish, ring
@@ -57,6 +61,46 @@ async def test_a_statement_sums_on_the_page_in_the_file_and_on_paper(
 
     paper = await as_alice.get(f"/statements/{this_month()}.pdf")
     assert paper.headers["content-type"] == "application/pdf" and paper.content.startswith(b"%PDF-")
+
+
+async def test_a_statement_names_what_was_bought_and_its_invoice(
+    as_alice: Browser, as_bob: Browser, counter: Counter, alice: Person, ada: Person
+) -> None:
+    database = counter.database
+    bought, payment = await counter.bought(alice)
+    await counter.control.do(MakeRefund(payment=payment, amount=500))
+    await counter.told()
+    async with database.transaction(user=alice.id) as db:
+        first = (await invoices.of_purchase(db, alice.id, bought.id))[0]
+
+    page = (await as_alice.get(f"/statements/{this_month()}")).text
+    named = f'Starter, <a class="link" href="/invoices/{first.id}.pdf">invoice {first.number}</a>'
+    assert page.count(named) == 2, "of the purchase, and of what went back of it"
+    assert (await as_alice.get(f"/invoices/{first.id}.pdf")).status_code == 200
+    rows = list(csv.DictReader(io.StringIO((await as_alice.get(f"/statements/{this_month()}.csv")).text, newline="")))
+    assert [(row["kind"], row["amount"], row["description"]) for row in rows[1:]] == [
+        ("PURCHASE", "1000", f"Starter, {first.number}"), ("REFUND", "-250", f"Starter, {first.number}"),
+    ]  # fmt: skip
+    paper = read((await as_alice.get(f"/statements/{this_month()}.pdf")).content).text
+    assert f"Credits bought Starter, {first.number} 2 +1,000 2,000" in paper
+    assert f"Starter, {first.number} 3 −250 1,750" in paper
+    for kind in ("", ".csv", ".pdf"):
+        assert first.number not in (await as_bob.get(f"/statements/{this_month()}{kind}")).text
+
+
+async def test_the_name_of_a_purchase_is_no_formula_and_no_markup(
+    as_alice: Browser, counter: Counter, alice: Person
+) -> None:
+    async with counter.database.transaction(everyone=WHY) as db:
+        evil = await packs.create(db, name=EVIL, credits=5, price_minor=500, currency="EUR")
+    await counter.bought(alice, evil)
+    async with counter.database.transaction(everyone=WHY) as db:
+        await packs.deactivate(db, evil.id)
+    page = (await as_alice.get(f"/statements/{this_month()}")).text
+    assert "<script>alert" not in page and "{{ 7*7 }}" in page
+    file = (await as_alice.get(f"/statements/{this_month()}.csv")).text
+    (row,) = list(csv.DictReader(io.StringIO(file, newline="")))[1:]
+    assert row["description"].startswith("'=HYPERLINK")
 
 
 async def test_a_month_ends_where_the_next_begins(as_alice: Browser, database: Database, alice: Person) -> None:
@@ -152,6 +196,6 @@ async def test_a_corrected_call_shows_both_clocks_and_each_line(
     words = words_of((await as_alice.get(f"/calls/{call}")).text)
     assert "Talk time, by our clock 1 min 35 s" in words and "By the phone company&#39;s clock 55 s" in words
     assert "55 s by the phone company&#39;s clock (95 s by ours), billed as 60 s" in words
-    assert "From your credits Balance 1,000 → 970 −30" in words and "Correction Balance 970 → 985 15" in words
+    assert "From your credits Balance 1,000 → 970 −30" in words and "Correction Balance 970 → 985 +15" in words
     assert "Charged 15 credits" in words and "theirs is what counts" in words
     assert (await as_alice.get(f"/calls/{call}/receipt.pdf")).status_code == 200

@@ -1,25 +1,36 @@
 """The operator's page about money: there for administrators alone, and what is done there is done once, by name."""
 
+import re
 import uuid
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from talktime.alerts import raise_alert
+from talktime.alerts import board, raise_alert
 from talktime.credits import adjustments, money
 from talktime.credits.models import Approval
 from talktime.db.session import Database
+from talktime.gateways.contract import Notice, NoticeKind
+from talktime.settings import Settings
 from talktime.simulate.gateway_deeds import MakeRefund
+from talktime.web import operator
 from tests.payments.counter import Counter, open_counter
 from tests.people import WHY, Person, charges, new_person
 from tests.web.conftest import Browser, OpenBrowser, signed_in
-from tests.web.stage import answer, finish
+from tests.web.stage import SITE, Stage, answer, finish
 from tests.web.test_pages import words_of
 from tests.web.test_signing_in import FROM_ELSEWHERE
 
 PAGE = "/operator/money"
+
+
+@pytest.fixture(scope="module")
+def database(own_database: Database) -> Database:
+    """Nobody else's cases are on the page."""
+    return own_database
 
 
 @pytest.fixture
@@ -37,11 +48,6 @@ async def counter(database: Database, tmp_path: Path) -> AsyncIterator[Counter]:
 async def an_alert(database: Database, person: Person) -> uuid.UUID:
     name = uuid.uuid4().hex
     async with database.transaction(everyone=WHY) as db:
-        # The page shows the oldest ones first, and other tests leave hundreds.
-        await db.execute(
-            text("UPDATE alerts SET acknowledged_at = now(), acknowledged_by = :by WHERE acknowledged_at IS NULL"),
-            {"by": person.id},
-        )
         await raise_alert(db, "unknown_payment", person.id, {"payment_id": name})
         found = await db.scalar(text("SELECT id FROM alerts WHERE detail ->> 'payment_id' = :name"), {"name": name})
     assert isinstance(found, uuid.UUID)
@@ -135,9 +141,78 @@ async def test_purchases_and_disputes_and_events_are_listed(
     assert "€5.00, alice." in words and "succeeded" in words
 
 
-async def test_the_page_is_the_same_with_nothing_to_see(as_ada: Browser) -> None:
+def heads_of(page: str) -> dict[str, str]:
+    """What each card's head says of its list."""
+    return dict(re.findall(r'<section class="card" id="([\w-]+)".*?<span class="more">([^<]*)<', page, re.DOTALL))
+
+
+async def one_of_each(counter: Counter, customer: Person, operator_: Person) -> None:
+    """A purchase, money back, an event that leads to nothing with its alert, a claim and an approval."""
+    database = counter.database
+    _, payment = await counter.bought(customer)
+    await counter.control.do(MakeRefund(payment=payment, amount=500))
+    await counter.told()
+    unknown = f"pi_{uuid.uuid4().hex}"
+    await counter.hear(Notice(f"evt_{unknown}", NoticeKind.PAID, "test", False, datetime.now(UTC), unknown, unknown))
+    call = await answer(database, customer)
+    await finish(database, customer, call, 45)
+    async with database.transaction(user=customer.id) as db:
+        await money.claim(db, customer.id, call, "spam")
+    await a_request(database, customer, operator_)
+    async with database.transaction(everyone=WHY) as db:
+        for alert in await board.open_alerts(db):
+            if alert.kind == "charge_claimed":
+                await board.acknowledge(db, alert.id, operator_.id)
+
+
+async def test_a_card_that_does_not_show_all_of_its_list_says_so(
+    open_browser: OpenBrowser, empty_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operator, "_SHOWN", 2)
+    ada = await new_person(empty_database, "Ada", credits=0, admin=True)
+    alice = await new_person(empty_database, "Alice", credits=1000)
+    browser = open_browser(Stage(Settings(public_url=SITE), empty_database))
+    as_ada = await signed_in(browser, empty_database, ada)
+    page = (await as_ada.get(PAGE)).text
+    assert page.count('class="case"') == 0
+    words = words_of(page)
+    assert "Nothing is open." in words and "Nobody waits for a decision." in words and "No money went back." in words
+    async with open_counter(empty_database, tmp_path) as counter:
+        for _ in range(2):
+            await one_of_each(counter, alice, ada)
+        page = (await as_ada.get(PAGE)).text
+        assert (page.count('class="case"'), set(heads_of(page).values())) == (
+            12, {"oldest first", "newest first", "customers say", "wait for a second person"},
+        )  # fmt: skip
+        await one_of_each(counter, alice, ada)
+    page = (await as_ada.get(PAGE)).text
+    waits, happened = "the oldest 2, more wait", "the newest 2 of more"
+    assert page.count('class="case"') == 12
+    assert heads_of(page) == {
+        "alerts": waits, "claims": waits, "approvals": waits,
+        "purchases-of-all": happened, "disputes": happened, "events": happened,
+    }  # fmt: skip
+
+
+async def test_only_an_event_that_was_given_up_says_how_to_have_it_handled_again(
+    as_ada: Browser, counter: Counter, database: Database, alice: Person, ada: Person
+) -> None:
+    await one_of_each(counter, alice, ada)
+    async with database.transaction(everyone=WHY) as db:
+        event = await db.scalar(text("SELECT id FROM provider_events WHERE verdict = 'unknown payment'"))
+    again = f"talktime ledger payments again {event}"
     words = words_of((await as_ada.get(PAGE)).text)
-    assert "Alerts" in words and "Refunds and disputes" in words and "Operator" in words
+    assert f"event {event}" in words and again not in words
+    async with database.transaction(everyone=WHY) as db:
+        await db.execute(
+            text(
+                "UPDATE provider_events SET verdict = NULL, handled_at = NULL, error = 'it failed', gave_up_at = now()"
+                " WHERE id = :id"
+            ),
+            {"id": event},
+        )
+    words = words_of((await as_ada.get(PAGE)).text)
+    assert "gave up it failed" in words and again in words
 
 
 async def test_a_claim_that_there_is_not_is_not_found(as_ada: Browser, database: Database, alice: Person) -> None:

@@ -5,7 +5,6 @@ import re
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -22,7 +21,7 @@ from talktime.settings import Settings
 from talktime.simulate.gateway_deeds import Expire, Means, Settle
 from talktime.web import forms
 from tests.house import free_ports
-from tests.payments.counter import CONTROL, KEY, WEBHOOK, Counter, calm, open_counter
+from tests.payments.counter import CONTROL, KEY, WEBHOOK, Counter
 from tests.people import WHY, Person, account_of, charges, new_person
 from tests.web.conftest import Browser, OpenBrowser, signed_in
 from tests.web.stage import SITE, Stage, answer, finish
@@ -38,19 +37,6 @@ BILLING = {
     "billing_line_3": "50667 Köln", "billing_country": "de", "billing_vat_id": "DE 123 456 789",
     "billing_email": "books@alice.example",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-async def the_counter(database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Counter]:
-    home: Path = tmp_path_factory.mktemp("counter")
-    async with open_counter(database, home) as counter:
-        yield counter
-
-
-@pytest.fixture
-async def counter(the_counter: Counter) -> Counter:
-    await calm(the_counter)
-    return the_counter
 
 
 @pytest.fixture
@@ -69,6 +55,11 @@ def form_of(page: str, pack: CreditPack) -> dict[str, str]:
     """The fields of a pack's form, as a browser would send them."""
     form = next(each for each in re.findall(r'<form class="pack".*?</form>', page, re.DOTALL) if str(pack.id) in each)
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
+
+
+def page_focuses_once(page: str) -> bool:
+    """Whether one thing alone asks to be brought into sight."""
+    return page.count(" autofocus") == 1
 
 
 async def bought_page(browser: Browser, key: str) -> tuple[str, str | None]:
@@ -124,6 +115,7 @@ async def test_what_is_wrong_stands_beside_its_field_and_nothing_is_changed(
     assert answer_.status_code == 422
     field = re.search(r'<p class="field wrong">(.*?)</p>', answer_.text, re.DOTALL)
     assert field and 'id="day"' in field[1] and "A whole number of credits" in field[1]
+    assert 'aria-invalid="true" autofocus' in field[1] and page_focuses_once(answer_.text)
     assert 'name="call" value="50"' in answer_.text, "what was typed stays"
     assert "<script>" not in answer_.text.replace('<script src="', "")
     account = await account_of(database, alice)
@@ -166,8 +158,8 @@ async def test_the_day_that_a_guard_counts_is_the_customers(database: Database, 
     await finish(database, alice, call, 40)
     async with database.transaction(user=alice.id) as db:
         now = datetime.now(UTC)
-        today = await guards_of(db, alice.id, now, zone="Europe/Berlin")
-        tomorrow = await guards_of(db, alice.id, now + timedelta(days=1), zone="Europe/Berlin")
+        today = await guards_of(db, alice.id, now)
+        tomorrow = await guards_of(db, alice.id, now + timedelta(days=1))
     assert (today.spent_today, tomorrow.spent_today) == (15, 0)
 
 
@@ -282,7 +274,8 @@ async def test_what_cannot_stand_on_an_invoice_is_said_beside_its_field(
     assert answer_.status_code == 422
     beside = re.findall(r'<p class="field wrong".*?</p>', answer_.text, re.DOTALL)
     assert len(beside) == 1
-    assert f'id="{field}"' in beside[0] and said in beside[0] and 'aria-invalid="true"' in beside[0]
+    assert f'id="{field}"' in beside[0] and said in beside[0] and 'aria-invalid="true" autofocus' in beside[0]
+    assert page_focuses_once(answer_.text)
     if field != "billing_name":
         assert 'value="Alice &amp; Söhne GmbH"' in answer_.text, "what was typed stays"
     assert "<script>" not in answer_.text
@@ -343,6 +336,7 @@ async def test_topping_up_is_switched_on_with_a_saved_card_and_off_again(
         answer_ = await buyer.post("/credits/top-up", data={**wish, **wrong})
         assert answer_.status_code == 422, wrong
         assert ('aria-invalid="true"' in answer_.text) == (at != "top_up"), wrong
+        assert page_focuses_once(answer_.text), wrong
         async with database.transaction(user=alice.id) as db:
             found = await saved_card.of(db, alice.id)
         assert found is not None and not found.enabled, wrong
@@ -365,6 +359,8 @@ async def test_a_refunded_purchase_says_so_and_links_both_documents(
             db, alice.id, purchase.id, kind=TransactionType.REFUND, reference="refund:re_1", credits=400
         )
     words = words_of((await buyer.get("/credits")).text)
+    assert "partly refunded" in words and "400 credits were taken back with the money." in words
+    words, _ = await bought_page(buyer, purchase.request_key)
     assert "partly refunded" in words and "400 credits were taken back with the money." in words
 
 

@@ -81,6 +81,21 @@ async def raise_alert(
     await db.execute(insert(Alert).values(values))
 
 
+async def amend_alerts(db: AsyncSession, kind: str, *, about: Detail, more: Detail) -> int:
+    """Let the alerts of a kind whose detail says all that `about` says, say `more`; gives how many do.
+
+    Acknowledged ones, too: they are looked up again. Needs a transaction that sees everyone.
+    """
+    assert about, "this would change every alert of a kind"
+    changed = await db.execute(
+        text(
+            "UPDATE alerts SET detail = detail || :more WHERE kind = :kind AND detail @> :about RETURNING id"
+        ).bindparams(bindparam("more", dict(more), JSONB), bindparam("about", dict(about), JSONB)),
+        {"kind": kind},
+    )
+    return len(changed.all())
+
+
 async def open_alerts(db: AsyncSession, *, limit: int = 200) -> Sequence[Shown]:
     """What nobody has acknowledged, oldest first: what waited longest is looked at first."""
     unseen = _SHOWN.where(Alert.acknowledged_at.is_(None))

@@ -20,7 +20,14 @@ KINDS: Mapping[str, str] = {
     "live_event_on_test": "The payment company sent a live event to this installation, which runs in test mode; it was"
     " left alone. Look at which address and secret the live mode is set up with.",
     "paid_twice": "A purchase was paid by two payments, and credited once. Refund the payment that is named here on the"
-    " payment company's pages; refunding the other one would take the credits back.",
+    " payment company's pages; refunding the other one would take the credits back. What went back already stands here"
+    " as given_back_minor; when left_minor is 0, nothing is left to be done.",
+    "ungranted_disputed": "A customer's bank disputes a payment that granted nothing, such as the second one of a"
+    " purchase. The money is the customer's: accept the dispute on the payment company's pages, or show there that it"
+    " was refunded.",
+    "ungranted_returned": "Money of a payment that granted nothing was on its way back to the customer and is with us"
+    " again: its refund failed, or the bank gave it back. It is not ours: see what is left of the payment in its own"
+    " alert, and pay the customer another way.",
     "unknown_there": "A payment, refund or dispute stands in our books, and the payment company does not list it. Look"
     " for it on their pages by its id; if it is not there, find out who told us of it.",
     "paid_after_closing": "A purchase was paid after its account was closed, and its credits are on that account. Give"
@@ -29,6 +36,9 @@ KINDS: Mapping[str, str] = {
     " calls and receipts of this customer are the evidence.",
     "dispute_lost": "A dispute was lost: the money is gone, and the credits were taken back as far as there were any."
     " Decide whether this customer may go on.",
+    "closed_below_zero": "Money went back of a purchase on a closed account, and the account is now so many credits"
+    " below zero (below_zero): they were spent or paid out before, and nobody will pay them. Ask the customer for the"
+    " money, or write it off.",
     "refund_failed": "A refund did not reach the customer: the money is back with us, and so are the credits with them."
     " Pay the customer another way, or refund again.",
     "charge_claimed": "A customer says that a call was not a real one. Listen to what is kept of it, then grant the"

@@ -33,6 +33,9 @@ _LOGGER = log.get(__name__)
 
 ForgetCard = Callable[[uuid.UUID], Awaitable[bool]]
 """Makes the payment company forget somebody's card; False when it did not."""
+EndCheckouts = Callable[[AsyncSession, uuid.UUID], Awaitable[int]]
+"""Sees to it that what somebody began to buy can be paid no more; gives how much that is. In the transaction that
+closes the account, so that neither happens without the other."""
 
 
 class AlreadyClosed(Conflict):
@@ -47,6 +50,8 @@ class Closed:
     """Calls that the carrier took the end of."""
     left: Sequence[uuid.UUID]
     """Calls that are not settled yet: the sweep does it, within two minutes. Closing again says how they stand."""
+    checkouts: int
+    """Pages where something could still be paid: the payment company is asked to close them, by a job."""
     card_is_gone: bool
     """False: the payment company still has the card, because it did not answer. Closing again asks it again."""
 
@@ -65,12 +70,13 @@ async def close_account(
     actor: uuid.UUID,
     *,
     forget_card: ForgetCard,
+    end_checkouts: EndCheckouts,
     seconds_max: float = SETTLES_SECONDS_MAX,
 ) -> Closed:
     """Close an account for good, ending its calls, and wait at most so long for them to be settled.
 
-    Its card is charged no more and forgotten. Closing a closed one again ends what is still open. Raises NotFound,
-    NotAnOperator.
+    Its card is charged no more and forgotten, and what it began to buy can be paid no more. Closing a closed one again
+    ends what is still open. Raises NotFound, NotAnOperator.
     """
     async with database.transaction(everyone=WHY) as db:
         await require_operator(db, actor)
@@ -79,11 +85,13 @@ async def close_account(
         if done.first() is None:
             raise NotFound("There is no such user.")
         calls = await _open_calls(db, user)
+        # After the account and its owner are closed: a purchase that is begun now waits for that, and is refused.
+        checkouts = await end_checkouts(db, user)
     _LOGGER.info("account closed", user_id=str(user), actor_id=str(actor), open_calls=len(calls))
     ends = await asyncio.gather(*(_hang_up(carriers, call) for call in calls))
     card_is_gone = await forget_card(user)
     left = await _wait(database, user, seconds_max if calls else 0)
-    return Closed(sum(ends), [call.call_id for call in left], card_is_gone)
+    return Closed(sum(ends), [call.call_id for call in left], checkouts, card_is_gone)
 
 
 async def suspend(db: AsyncSession, user: uuid.UUID, actor: uuid.UUID, because: str) -> None:
@@ -134,8 +142,10 @@ async def _set_status(db: AsyncSession, user: uuid.UUID, status: UserStatus) -> 
 async def _open_calls(db: AsyncSession, user: uuid.UUID) -> list[_Open]:
     rows = await db.execute(
         text(
-            "SELECT h.call_id, c.carrier, c.carrier_call_id FROM credit_holds h"
+            # A leg to a person ends with the call of its caller, also before it has a name.
+            "SELECT h.call_id, c.carrier, coalesce(p.carrier_call_id, c.carrier_call_id) FROM credit_holds h"
             " JOIN calls c ON c.user_id = h.user_id AND c.id = h.call_id"
+            " LEFT JOIN calls p ON p.user_id = c.user_id AND p.id = c.parent_id"
             " WHERE h.user_id = :user AND h.settled_at IS NULL ORDER BY h.call_id"
         ),
         {"user": user},

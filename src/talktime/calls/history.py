@@ -12,6 +12,15 @@ from talktime.calls.models import Call, CallStatus, Turn
 from talktime.calls.receipt import Receipt, receipt_of
 from talktime.errors import NotFound
 
+LOADED = (
+    joinedload(Call.hold),
+    joinedload(Call.agent),
+    selectinload(Call.lines),
+    selectinload(Call.turns),
+    selectinload(Call.legs),
+)
+"""What a record is put together from."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
@@ -34,7 +43,7 @@ async def newest(
     query = (
         select(Call)
         .where(Call.user_id == user)
-        .options(joinedload(Call.hold), joinedload(Call.agent), selectinload(Call.lines), selectinload(Call.turns))
+        .options(*LOADED)
         .order_by(Call.started_at.desc(), Call.id.desc())
         .limit(limit)
     )
@@ -45,11 +54,7 @@ async def newest(
 
 async def one(db: AsyncSession, user: uuid.UUID, call_id: uuid.UUID) -> CallRecord:
     """One call of a user. Raises NotFound, also for somebody else's."""
-    query = (
-        select(Call)
-        .where(Call.user_id == user, Call.id == call_id)
-        .options(joinedload(Call.hold), joinedload(Call.agent), selectinload(Call.lines), selectinload(Call.turns))
-    )
+    query = select(Call).where(Call.user_id == user, Call.id == call_id).options(*LOADED)
     call = (await db.execute(query)).unique().scalar_one_or_none()
     if call is None:
         raise NotFound("There is no such call.")

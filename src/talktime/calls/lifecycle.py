@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.accounts.models import UserStatus
 from talktime.agents.opening_hours import OpeningHours
+from talktime.calls import legs
 from talktime.calls.models import CallStatus, Turn
 from talktime.calls.routing import Route, rung_before_credits
 from talktime.carriers.contract import Ring
@@ -185,12 +186,13 @@ async def report(db: AsyncSession, carrier: str, carrier_call_id: str, *, is_ove
     """What the carrier says of a call; gives what came of it. Needs a transaction that sees everyone.
 
     A call that is over and was never answered is finished here. One that is in progress is its owner's to finish: the
-    line closes, and the sweep stands behind it. The duration of one that is settled may correct its charge.
+    line closes, and the sweep stands behind it. The duration of one that is settled may correct its charge. A leg to a
+    person has nobody but its carrier: it is answered here, and ended.
     """
     row = (
         await db.execute(
             text(
-                "SELECT d.user_id, d.call_id, c.status FROM call_directory d"
+                "SELECT d.user_id, d.call_id, c.status, c.parent_id FROM call_directory d"
                 " JOIN calls c ON c.user_id = d.user_id AND c.id = d.call_id"
                 " WHERE d.carrier = :carrier AND d.carrier_call_id = :call"
             ),
@@ -199,6 +201,8 @@ async def report(db: AsyncSession, carrier: str, carrier_call_id: str, *, is_ove
     ).first()
     if row is None:
         return "unknown call"
+    if row.parent_id is not None:
+        return await _report_leg(db, row.user_id, row.call_id, is_over=is_over, seconds=seconds)
     if not is_over:
         return "nothing to do"
     if row.status == CallStatus.RINGING.value:
@@ -207,10 +211,7 @@ async def report(db: AsyncSession, carrier: str, carrier_call_id: str, *, is_ove
     if seconds is None:
         return "nothing to do"
     whose = {"user": row.user_id, "call": row.call_id}
-    await db.execute(
-        text("UPDATE calls SET carrier_seconds = :seconds WHERE user_id = :user AND id = :call"),
-        {"seconds": seconds, **whose},
-    )
+    await db.execute(_NOTE_SECONDS, {"seconds": seconds, **whose})
     async with typed_errors():
         corrected = (await db.execute(text("SELECT * FROM correct_call_v1(:user, :call)"), whose)).one()
     return "charge corrected" if corrected.corrected else "duration noted"
@@ -229,10 +230,25 @@ async def note_outcome(db: AsyncSession, user: uuid.UUID, call: uuid.UUID, outco
     )
 
 
+_NOTE_SECONDS = text("UPDATE calls SET carrier_seconds = :seconds WHERE user_id = :user AND id = :call")
 _FINISH = text(
     "SELECT * FROM finish_v1(:user, :call, :seconds, :failed, :reason, CAST(:carrier_seconds AS integer),"
     " CAST(:not_charged AS text), :only_if_lost)"
 )
+
+
+async def _report_leg(db: AsyncSession, user: uuid.UUID, leg: uuid.UUID, *, is_over: bool, seconds: int | None) -> str:
+    """A leg's report. Of one that still rings none is stored, so what is not over was answered just now."""
+    if not is_over:
+        return "leg answered" if await answer(db, user, leg, legs.OWNER) is not None else "nothing to do"
+    ended = await legs.end(db, user, leg, seconds=seconds or 0)
+    if ended.fresh:
+        return "leg settled" if ended.seconds else "never answered"
+    if seconds is None:
+        return "nothing to do"
+    # It was given up without the carrier's word, or this comes twice; what was settled stays.
+    await db.execute(_NOTE_SECONDS, {"seconds": seconds, "user": user, "call": leg})
+    return "duration noted"
 
 
 def _values(arguments: Mapping[str, tuple[str, object]]) -> dict[str, object]:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship, remote
 
 from talktime.accounts.models import User
 from talktime.agents.models import Agent
@@ -66,10 +66,13 @@ class Call(Model):
     agent_version: Mapped[int | None]
     number_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("phone_numbers.id"))
     direction: Mapped[Direction] = mapped_column(enum(Direction, "call_direction"), default=Direction.INBOUND)
+    parent_id: Mapped[uuid.UUID | None]
+    """Of a leg to a person, the call whose agent put the caller through: `transfers.py`."""
     carrier: Mapped[str]
     carrier_call_id: Mapped[str]
+    """The carrier's name of it; "" of a leg that has none yet, or never got one."""
     caller: Mapped[str | None]
-    """E.164; None when withheld, or emptied by retention."""
+    """E.164; None when withheld, or emptied by retention. Of a leg, who is put through."""
     dialled: Mapped[str | None]
     status: Mapped[CallStatus] = mapped_column(
         enum(CallStatus, "call_status"), default=CallStatus.RINGING, server_default=CallStatus.RINGING.value
@@ -117,12 +120,23 @@ class Call(Model):
         foreign_keys="[Turn.user_id, Turn.call_id]",
         order_by="Turn.turn_no",
     )
+    legs: Mapped[list["Call"]] = relationship(
+        lazy="raise",
+        viewonly=True,
+        primaryjoin=lambda: (
+            (Call.user_id == foreign(remote(Call.user_id))) & (Call.id == foreign(remote(Call.parent_id)))
+        ),
+        order_by=lambda: [Call.started_at, Call.id],
+    )
 
     __table_args__ = (
         ForeignKeyConstraint(
             ["user_id", "agent_id", "agent_version"],
             ["agent_versions.user_id", "agent_versions.agent_id", "agent_versions.version_no"],
         ),
+        ForeignKeyConstraint(["user_id", "parent_id"], ["calls.user_id", "calls.id"]),
+        CheckConstraint("parent_id IS NULL OR direction = 'OUTBOUND' AND parent_id <> id", name="leg_goes_out"),
+        CheckConstraint("carrier_call_id <> '' OR parent_id IS NOT NULL", name="named_or_leg"),
         CheckConstraint("(ended_at IS NOT NULL) = (status NOT IN ('RINGING', 'IN_PROGRESS'))", name="ended_is_over"),
         CheckConstraint("status <> 'IN_PROGRESS' OR answered_at IS NOT NULL", name="in_progress_was_answered"),
         CheckConstraint("status <> 'NO_ANSWER' OR answered_at IS NULL", name="no_answer_was_not_answered"),
@@ -137,6 +151,15 @@ class Call(Model):
             postgresql_where=sql("status IN ('RINGING', 'IN_PROGRESS')"),
         ),
         Index("ix_calls_user_id_agent_id", "user_id", "agent_id", "started_at"),
+        Index("ix_calls_user_id_parent_id", "user_id", "parent_id", postgresql_where=sql("parent_id IS NOT NULL")),
+        # Legs that were given up without the carrier's word: the sweep asks on (`legs.py`).
+        Index(
+            "ix_calls_loose",
+            "ended_at",
+            postgresql_where=sql(
+                "parent_id IS NOT NULL AND carrier_seconds IS NULL AND end_reason IN ('lost', 'never_answered')"
+            ),
+        ),
         # What one caller cost today: the spend guard reads it.
         Index("ix_calls_user_id_caller", "user_id", "caller", "started_at", postgresql_where=sql("caller IS NOT NULL")),
     )

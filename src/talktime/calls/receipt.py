@@ -84,6 +84,15 @@ class Receipt:
     """The sum in words."""
     lines: Sequence[ReceiptLine]
     claim: ReceiptClaim | None = None
+    parent_id: uuid.UUID | None = None
+    """Of a leg to a person: the call whose caller was put through. Its seconds are its carrier's."""
+    legs: Sequence[uuid.UUID] = ()
+    """The legs to persons that this call's caller was put through on; their charges are their own."""
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether the carrier counts the same as we do: not where it counts a transferred part along."""
+        return not self.legs and self.parent_id is None
 
     @property
     def can_be_claimed(self) -> bool:
@@ -98,7 +107,7 @@ async def receipt(db: AsyncSession, user: uuid.UUID, call: uuid.UUID) -> Receipt
         await db.execute(
             select(Call)
             .where(Call.user_id == user, Call.id == call)
-            .options(joinedload(Call.hold), selectinload(Call.lines))
+            .options(joinedload(Call.hold), selectinload(Call.lines), selectinload(Call.legs))
         )
     ).scalar_one_or_none()
     if found is None:
@@ -118,7 +127,7 @@ async def claim_of(db: AsyncSession, user: uuid.UUID, call: uuid.UUID) -> Charge
 def receipt_of(
     call: Call, hold: CreditHold, lines: Sequence[CreditTransaction], claim: ChargeClaim | None = None
 ) -> Receipt:
-    """Put a call's receipt together from what the books say."""
+    """Put a call's receipt together from what the books say. The call's legs must have been loaded with it."""
     rate = Rate(
         credits_per_minute=hold.credits_per_minute,
         connection_fee=hold.connection_fee,
@@ -157,6 +166,8 @@ def receipt_of(
             for line in lines
         ),
         claim=_claim(claim) if claim is not None else None,
+        parent_id=call.parent_id,
+        legs=tuple(leg.id for leg in call.legs if leg.carrier_call_id),
     )
 
 
@@ -177,7 +188,7 @@ def document_of(receipt: Receipt, *, business: str, zone: str) -> ReceiptDocumen
         answered_at=receipt.answered_at,
         ended_at=receipt.ended_at,
         seconds=receipt.seconds,
-        carrier_seconds=receipt.carrier_seconds,
+        carrier_seconds=receipt.carrier_seconds if receipt.is_comparable else None,
         billable_seconds=0 if reason else rate.billable_seconds(receipt.seconds),
         credits_per_minute=rate.credits_per_minute,
         connection_fee=rate.connection_fee,

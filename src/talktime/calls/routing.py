@@ -17,6 +17,8 @@ class Route(StrEnum):
     """What a ring was answered with. The values are stored."""
 
     TALK = "talk"
+    TRANSFER = "transfer"
+    """No ring at all, but a leg to a person: `transfers.py`."""
     AFTER_HOURS = "after_hours"
     SUSPENDED = "suspended"
     NO_AGENT = "no_agent"
@@ -62,6 +64,11 @@ _BUSY = {
     " Sie es später noch einmal.",
 }
 
+_UNREACHED = {
+    "en": "We are sorry, nobody can be reached there right now. Please try again later.",
+    "de": "Es tut uns leid, dort ist gerade niemand zu erreichen. Bitte versuchen Sie es später noch einmal.",
+}
+
 
 def rung_before_credits(
     *, user_is_active: bool, agent_is_active: bool, hours: OpeningHours | None, answers_after_hours: bool, now: datetime
@@ -83,7 +90,16 @@ def fallback_answer(route: Route, *, business: str, language: str, fallback: Map
     """
     if route == Route.OVER:
         return TurnAway()
-    tongue = "de" if language.lower().startswith("de") else "en"
+    tongue = _tongue(language)
     own = fallback.get("texts", {}).get(route.value)
     text = own or _TEXTS[tongue].get(route, _BUSY[tongue]).format(business=business)
     return Announce(text=text, language=language)
+
+
+def unreached(language: str) -> Announce:
+    """What a caller hears whom the agent put through, when the person did not answer."""
+    return Announce(text=_UNREACHED[_tongue(language)], language=language)
+
+
+def _tongue(language: str) -> str:
+    return "de" if language.lower().startswith("de") else "en"

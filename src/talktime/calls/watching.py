@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import joinedload, selectinload
 
 from talktime.calls import history
-from talktime.calls.history import CallRecord
+from talktime.calls.history import LOADED, CallRecord
 from talktime.calls.models import Call, CallStatus
 from talktime.calls.receipt import receipt_of
 
@@ -74,7 +73,7 @@ async def running(db: AsyncSession, user: uuid.UUID) -> Sequence[CallRecord]:
     query = (
         select(Call)
         .where(Call.user_id == user, Call.status.in_((CallStatus.RINGING, CallStatus.IN_PROGRESS)))
-        .options(joinedload(Call.hold), joinedload(Call.agent), selectinload(Call.lines), selectinload(Call.turns))
+        .options(*LOADED)
         .order_by(Call.started_at.desc(), Call.id.desc())
     )
     calls = (await db.execute(query)).unique().scalars()

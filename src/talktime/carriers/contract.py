@@ -73,6 +73,17 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Forwarded:
+    """The leg to a person is over, and the carrier asks what the caller gets now."""
+
+    account: str
+    call_id: str
+    """The caller's call, not the leg's."""
+    answered: bool
+    """Whether the person had picked up."""
+
+
+@dataclass(frozen=True, slots=True)
 class Talk:
     """Connect the caller to our media socket; hang up when it closes."""
 
@@ -91,12 +102,18 @@ class Announce:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Say something, if anything, and ring a person."""
+    """Say something, if anything, and ring a person; then hang up, unless `after_url` is asked what comes next."""
 
     number: str
     text: str = ""
     language: str = "en"
     seconds_max: int = 3600
+    ring_seconds_max: int | None = None
+    """The carrier's own, when None."""
+    reports_url: str = ""
+    """Where the carrier says that the leg to the person was answered, and that it is over. "" for nowhere."""
+    after_url: str = ""
+    """Where the carrier asks, when that leg is over, what the caller gets next (`read_forwarded`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +225,9 @@ class Carrier(Protocol):
     def read_report(self, request: Request) -> Report:
         """Raises BadMessage."""
 
+    def read_forwarded(self, request: Request) -> Forwarded:
+        """What is asked at a `Forward`'s `after_url`. Raises BadMessage."""
+
     def reply(self, answer: Answer) -> Reply:
         """The answer to a ring in the carrier's own language; the same answer gives the same bytes."""
 
@@ -220,8 +240,17 @@ class Carrier(Protocol):
     async def limit(self, call_id: str, seconds: int) -> None:
         """Let the carrier end the call `seconds` after it began, whatever becomes of us. Raises ProviderError."""
 
+    async def forward(self, call_id: str, forward: Forward, limit_seconds: int) -> None:
+        """Take a live call away from its media socket and ring a person for it, once: never repeat it, or the person is
+        rung again. `limit_seconds` is the whole call's limit from now on, as in `limit`: the one it had was meant for
+        the agent. Raises ProviderError."""
+
     async def look_up(self, call_id: str) -> Leg | None:
         """How the call stands; None when the carrier does not know it. Raises ProviderError."""
+
+    async def forwarded_to(self, call_id: str) -> Sequence[Leg]:
+        """The legs that this call was forwarded on, newest first; none when the carrier knows none. Raises
+        ProviderError."""
 
     async def close(self) -> None:
         """Let go of connections."""

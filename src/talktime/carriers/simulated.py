@@ -4,13 +4,12 @@ Nothing about it is a short cut: signatures, forms, markup, sockets and the API 
 lives on loopback and nowhere else, because its secrets are derived from ours and its calls cost nothing.
 """
 
-import ipaddress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import httpx
 
 from talktime.carriers.twilio import Twilio
+from talktime.security import is_loopback_url
 from talktime.settings import Settings
 
 
@@ -41,7 +40,7 @@ class Simulated(Twilio):
     name = "simulated"
 
     def __init__(self, account: SimulatedAccount) -> None:
-        if not _is_loopback(account.api_base):
+        if not is_loopback_url(account.api_base):
             raise ValueError("the simulated carrier lives on this machine: its address must be a loopback one")
         # Proxies of the environment are for the world outside; this is not.
         self._own_client = httpx.AsyncClient(timeout=httpx.Timeout(5.0, connect=3.0), trust_env=False)
@@ -55,15 +54,3 @@ class Simulated(Twilio):
     async def close(self) -> None:
         """Let go of connections."""
         await self._own_client.aclose()
-
-
-def _is_loopback(url: str) -> bool:
-    split = urlsplit(url)
-    if split.scheme != "http" or not split.hostname:
-        return False
-    if split.hostname == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(split.hostname).is_loopback
-    except ValueError:
-        return False

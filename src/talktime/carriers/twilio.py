@@ -1,7 +1,7 @@
-"""Twilio: prove its requests, read its forms, answer in its markup, and end, limit and look up calls by its API.
+"""Twilio: prove its requests, read its forms, answer in its markup, and end, limit, forward, look up calls by its API.
 
 The one rule: no request is read before `verify` has passed, and a request of another account never passes, whoever
-signed it. Nothing here makes anything at Twilio, so nothing is ever made twice; every verb may be repeated.
+signed it. Every verb may be repeated but `forward`, which rings somebody, and which nothing here repeats.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ from talktime.carriers.contract import (
     BadMessage,
     BadSignature,
     Charge,
+    Forward,
+    Forwarded,
     Leg,
     LegState,
     Reply,
@@ -33,6 +35,7 @@ from talktime.errors import ProviderError
 
 API_BASE = "https://api.twilio.com"
 REQUEST_SECONDS_MAX = 10.0
+_LEGS_MAX = 20
 _CALL_ID = re.compile(r"CA[0-9a-f]{32}", re.ASCII)
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,7}", re.ASCII)
@@ -120,6 +123,15 @@ class Twilio:
             seconds=_number(seconds, "CallDuration") if seconds and state.is_over else None,
         )
 
+    def read_forwarded(self, request: Request) -> Forwarded:
+        """What `<Dial action=…>` asks. Raises BadMessage."""
+        fields = _fields(request)
+        return Forwarded(
+            account=first_of(fields, "AccountSid"),
+            call_id=_call_id(fields),
+            answered=first_of(fields, "DialCallStatus") in ("completed", "answered"),
+        )
+
     def reply(self, answer: Answer) -> Reply:
         """The answer to a ring as TwiML."""
         return markup(answer)
@@ -140,18 +152,35 @@ class Twilio:
         status, said = await self._ask("POST", call_id, {"TimeLimit": str(seconds)})
         _require_success(status, said, "limit")
 
+    async def forward(self, call_id: str, forward: Forward, limit_seconds: int) -> None:
+        """Replace the live call's markup by a `<Dial>`; its media socket closes. Raises ProviderError."""
+        assert limit_seconds > 0, limit_seconds
+        update = {"Twiml": markup(forward).body.decode(), "TimeLimit": str(limit_seconds)}
+        status, said = await self._ask("POST", call_id, update)
+        _require_success(status, said, "forward")
+
     async def look_up(self, call_id: str) -> Leg | None:
         """How the call stands; None when Twilio does not know it. Raises ProviderError."""
         status, said = await self._ask("GET", call_id)
         if status == 404:
             return None
         _require_success(status, said, "look up")
-        state = _STATES.get(str(said.get("status")))
-        if state is None or said.get("sid") != call_id:
+        leg = _leg(said)
+        if leg is None or leg.call_id != call_id:
             raise ProviderError("Twilio's answer shows no such call, or one in no known state")
-        seconds = said.get("duration")
-        known = state.is_over and seconds is not None and _SECONDS.fullmatch(str(seconds))
-        return Leg(call_id, state, int(str(seconds)) if known else None, charge_of(said))
+        return leg
+
+    async def forwarded_to(self, call_id: str) -> list[Leg]:
+        """The calls whose parent this one is, newest first. Raises ProviderError."""
+        if not _CALL_ID.fullmatch(call_id):
+            raise ProviderError("this is no name of a Twilio call", permanent=True)
+        status, said = await self._send("GET", f"{self._calls_url}.json?ParentCallSid={call_id}&PageSize={_LEGS_MAX}")
+        _require_success(status, said, "look up the legs of")
+        rows = said.get("calls")
+        legs = [_leg(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else [None]
+        if any(leg is None for leg in legs):
+            raise ProviderError("Twilio's answer shows no calls, or one in no known state")
+        return [leg for leg in legs if leg is not None]
 
     async def close(self) -> None:
         """Let go of connections; a client that was given stays open."""
@@ -161,7 +190,9 @@ class Twilio:
     async def _ask(self, method: str, call_id: str, form: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
         if not _CALL_ID.fullmatch(call_id):
             raise ProviderError("this is no name of a Twilio call", permanent=True)
-        url = f"{self._calls_url}/{call_id}.json"
+        return await self._send(method, f"{self._calls_url}/{call_id}.json", form)
+
+    async def _send(self, method: str, url: str, form: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
         try:
             async with asyncio.timeout(REQUEST_SECONDS_MAX):
                 response = await self._client.request(method, url, data=form, auth=(self.account_sid, self._token))
@@ -177,6 +208,15 @@ def _json(body: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         return {}
     return said if isinstance(said, dict) else {}
+
+
+def _leg(said: dict[str, Any]) -> Leg | None:
+    """A call as the API shows it; None when that makes no sense."""
+    state, call_id, seconds = _STATES.get(str(said.get("status"))), str(said.get("sid")), said.get("duration")
+    if state is None or not _CALL_ID.fullmatch(call_id):
+        return None
+    known = state.is_over and seconds is not None and _SECONDS.fullmatch(str(seconds))
+    return Leg(call_id, state, int(str(seconds)) if known else None, charge_of(said))
 
 
 def charge_of(said: dict[str, Any]) -> Charge | None:

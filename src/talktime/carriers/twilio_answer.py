@@ -29,8 +29,7 @@ def markup(answer: Answer) -> Reply:
         case Announce():
             verbs = f"{_say(answer.text, answer.language)}<Hangup/>"
         case Forward():
-            dial = f'<Dial timeLimit="{max(1, answer.seconds_max)}">{_text(answer.number)}</Dial>'
-            verbs = f"{_say(answer.text, answer.language)}{dial}<Hangup/>"
+            verbs = f"{_say(answer.text, answer.language)}{_dial(answer)}<Hangup/>"
         case TurnAway():
             verbs = '<Reject reason="busy"/>'
     body = f'<?xml version="1.0" encoding="UTF-8"?><Response>{verbs}</Response>'
@@ -44,6 +43,20 @@ def _stream(answer: Talk) -> str:
         assert len(name) + len(value) <= PARAMETER_MAX, f"the stream parameter {name} is too long for Twilio"
         parameters.append(f"<Parameter name={_attribute(name)} value={_attribute(value)}/>")
     return f"<Stream url={_attribute(answer.stream_url)}>{''.join(parameters)}</Stream>"
+
+
+def _dial(answer: Forward) -> str:
+    attributes = f'timeLimit="{max(1, answer.seconds_max)}"'
+    if answer.ring_seconds_max is not None:
+        attributes += f' timeout="{max(1, answer.ring_seconds_max)}"'
+    if answer.after_url:
+        attributes += f' action={_attribute(answer.after_url)} method="POST"'
+    number = _text(answer.number)
+    if answer.reports_url:
+        # Of a leg that rings nothing is to be known; so whatever is reported before its end says that it is answered.
+        events = 'statusCallbackEvent="answered completed" statusCallbackMethod="POST"'
+        number = f"<Number statusCallback={_attribute(answer.reports_url)} {events}>{number}</Number>"
+    return f"<Dial {attributes}>{number}</Dial>"
 
 
 def _say(text: str, language: str) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from talktime.cli.books import find_user
+
 if TYPE_CHECKING:
     from talktime.alerts.board import Shown
 
@@ -51,19 +53,12 @@ def acknowledge(
     note: Annotated[str, typer.Option("--note", help="What is to be remembered about it.")] = "",
 ) -> None:
     """Put an alert away, by name."""
-    from sqlalchemy import func, select
-
-    from talktime.accounts.models import User
     from talktime.alerts import board
     from talktime.cli.running import open_database, read_settings, run
-    from talktime.errors import NotFound
 
     async def work() -> "Shown":
         async with open_database(read_settings()) as database, database.transaction(everyone=_WHY) as db:
-            user = await db.scalar(select(User.id).where(func.lower(User.email) == by.lower()))
-            if user is None:
-                raise NotFound(f"Nobody here has the address {by}.")
-            return await board.acknowledge(db, alert, user, note)
+            return await board.acknowledge(db, alert, (await find_user(db, by)).id, note)
 
     done = run(work())
     sys.stdout.write(f"{done.acknowledged_by} acknowledged {done.kind} ({done.id}).\n")

@@ -86,6 +86,13 @@ def credits_of(figure: int) -> str:
     return f"{figure:,} credit{'' if abs(figure) == 1 else 's'}"
 
 
+def money_of(row: dict[str, Any]) -> str:
+    """What `amount_minor` of `currency` is: `€10.50`."""
+    from talktime.gateways.currencies import format_money
+
+    return format_money(row["amount_minor"], row["currency"], "en")
+
+
 async def account_row(db: "AsyncSession", user: "User") -> dict[str, Any]:
     from sqlalchemy import select
 

@@ -209,6 +209,9 @@ def receipt_lines(receipt: Receipt | None, *, zone: str = "UTC") -> list[str]:
         lines.append(f"  it got no more time: {receipt.final_reason.replace('_', ' ')}")
     if receipt.unbilled:
         lines.append(f"  {receipt.unbilled} credits more were talked than could be charged; they are not billed")
+    if receipt.parent_id is not None:
+        lines.append(f"  put through from call {receipt.parent_id}; charged by the carrier's clock")
+    lines += [f"  the caller was put through: call {leg}, with a receipt of its own" for leg in receipt.legs]
     if receipt.claim is not None:
         by_itself = " by itself" if receipt.claim.automatic else ""
         claimed = f"{receipt.claim.reason.replace('_', ' ')}: {receipt.claim.state.value.lower()}{by_itself}"
@@ -224,7 +227,11 @@ def _times(receipt: Receipt, zone: str) -> list[tuple[str, str]]:
     local = [(name, f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S %Z}") for name, at in moments if at is not None]
     if receipt.answered_at is None:
         return local
-    carriers = "" if receipt.carrier_seconds is None else f", {receipt.carrier_seconds} s by the carrier's"
+    carriers = (
+        ""
+        if receipt.carrier_seconds is None or not receipt.is_comparable
+        else f", {receipt.carrier_seconds} s by the carrier's"
+    )
     return [*local, ("talk", f"{receipt.seconds} s by our clock{carriers}")]
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 if TYPE_CHECKING:
+    from talktime.calls.ladder import LadderDay
     from talktime.calls.margins import Margin
     from talktime.calls.models import CostRate
 
@@ -113,18 +114,14 @@ def margins(
         wanted, place = books.By(by), ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError):
         raise BadInput("--by is day, user or agent, and --zone a name such as Europe/Berlin.") from None
-    today = datetime.now(place).date()
-    first = since.date() if since is not None else today - timedelta(days=30)
-    after = until.date() if until is not None else today + timedelta(days=1)
-    if first >= after:
-        raise BadInput("--since must be before --until.")
+    begin, end = _span(since, until, place)
 
     async def work() -> list["Margin"]:
         async with (
             open_database(read_settings()) as database,
             database.transaction(everyone=costs.WHY, snapshot=True) as db,
         ):
-            return await books.margins(db, _midnight(first, place), _midnight(after, place), wanted, zone=zone)
+            return await books.margins(db, begin, end, wanted, zone=zone)
 
     found = run(work())
     if as_json:
@@ -134,6 +131,57 @@ def margins(
         sys.stdout.write(f"{_margin_line(each)}\n")
     if not found:
         sys.stdout.write("There were no calls in this time.\n")
+
+
+@app.command()
+def ladder(
+    since: Annotated[datetime | None, typer.Option(help="First day; 30 days ago when not given.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="The day after the last; tomorrow when not given.")] = None,
+    zone: Annotated[str, typer.Option(help="Whose days: Europe/Berlin.")] = "UTC",
+    as_json: _AS_JSON = False,
+) -> None:
+    """What the fallback ladder cost by day and customer, who pays nothing for it: calls that no agent answered."""
+    from talktime.calls import costs
+    from talktime.calls import ladder as books
+    from talktime.cli.running import open_database, read_settings, run
+    from talktime.errors import BadInput
+
+    try:
+        place = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise BadInput("--zone is a name such as Europe/Berlin.") from None
+    begin, end = _span(since, until, place)
+
+    async def work() -> list["LadderDay"]:
+        async with (
+            open_database(read_settings()) as database,
+            database.transaction(everyone=costs.WHY, snapshot=True) as db,
+        ):
+            return await books.ladder(db, begin, end, zone=zone)
+
+    found = run(work())
+    if as_json:
+        sys.stdout.write(json.dumps([_ladder_row(each) for each in found]) + "\n")
+        return
+    for each in found:
+        rungs = _list([f"{count} {rung.replace('_', ' ')}" for rung, count in sorted(each.rungs.items())])
+        unknown = f", {each.unknown} unknown" if each.unknown else ""
+        counted = f"{each.calls} calls ({rungs}), {each.seconds} s"
+        sys.stdout.write(f"{each.day} {each.email}: {counted}; cost {_sums(each.cost)}{unknown}\n")
+    if not found:
+        sys.stdout.write("Every call in this time was answered by an agent, or by nobody.\n")
+
+
+def _span(since: datetime | None, until: datetime | None, place: ZoneInfo) -> tuple[datetime, datetime]:
+    """The first moment, and the first one after the last: the last 30 days where nothing is said."""
+    from talktime.errors import BadInput
+
+    today = datetime.now(place).date()
+    first = since.date() if since is not None else today - timedelta(days=30)
+    after = until.date() if until is not None else today + timedelta(days=1)
+    if first >= after:
+        raise BadInput("--since must be before --until.")
+    return _midnight(first, place), _midnight(after, place)
 
 
 def _micros(amount: str) -> int:
@@ -165,6 +213,19 @@ def _rate_row(rate: "CostRate") -> dict[str, Any]:
         "units": rate.units,
         "currency": rate.currency,
         "valid_from": rate.valid_from.astimezone(UTC).isoformat(),
+    }
+
+
+def _ladder_row(line: "LadderDay") -> dict[str, Any]:
+    return {
+        "day": line.day.isoformat(),
+        "user_id": str(line.user_id),
+        "email": line.email,
+        "calls": line.calls,
+        "rungs": line.rungs,
+        "seconds": line.seconds,
+        "cost_micros": line.cost,
+        "unknown": line.unknown,
     }
 
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from talktime.cli import alerts, costs, money, payments, prices
+from talktime.cli import alerts, costs, money, packs, payments, prices
 from talktime.cli.books import (
     AsJson,
     Which,
@@ -43,7 +43,7 @@ app.command("payout")(money.payout)
 app.add_typer(money.approvals, name="approvals")
 app.add_typer(money.claims, name="claims")
 app.add_typer(prices.app, name="prices")
-app.add_typer(payments.packs, name="packs")
+app.add_typer(packs.app, name="packs")
 app.add_typer(payments.payments, name="payments")
 app.add_typer(payments.reconcile, name="reconcile")
 app.add_typer(payments.invoices, name="invoices")
@@ -101,7 +101,7 @@ def show_account(user: Whose, as_json: AsJson = False) -> None:
             "status": whose.status,
             **account,
             "days_left": days,
-            "lines": [_line_row(line) for line in lines],
+            "lines": await _with_transfers(db, whose.id, [_line_row(line) for line in lines]),
         }
         guarded = {
             "a day": account["day_limit"],
@@ -236,8 +236,22 @@ def _line_row(line: "CreditTransaction") -> dict[str, Any]:
     return {name: getattr(line, name) for name in names}
 
 
+async def _with_transfers(db: "AsyncSession", user: uuid.UUID, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Say of each line that charges a leg to a person which call was put through."""
+    from sqlalchemy import select
+
+    from talktime.calls.models import Call
+
+    calls = [row["call_id"] for row in rows if row["call_id"] is not None]
+    legs = select(Call.id, Call.parent_id).where(Call.user_id == user, Call.id.in_(calls), Call.parent_id.is_not(None))
+    parents = {row.id: row.parent_id for row in await db.execute(legs)}
+    return [{**row, "put_through_from": parents.get(row["call_id"])} for row in rows]
+
+
 def _line_words(row: dict[str, Any]) -> str:
     about = row["reason"] or row["call_id"] or row["purchase_id"] or ""
+    if row["put_through_from"] is not None:
+        about = f"{about}, put through from {row['put_through_from']}"
     return (
         f"{row['seq']:>6}  {row['created_at']:%Y-%m-%d %H:%M}  {row['type']:<16} {row['amount']:>+10,}"
         f" {row['balance_after']:>12,}  {about}"

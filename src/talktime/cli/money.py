@@ -30,10 +30,15 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from talktime.credits.models import Approval
+    from talktime.credits.money import Posting
 
 approvals = typer.Typer(help="Adjustments that wait for a second person.", no_args_is_help=True)
 claims = typer.Typer(help="Calls that customers say were not real.", no_args_is_help=True)
+_Approval = Annotated[uuid.UUID, typer.Argument(metavar="ID", help="As `list` prints it.")]
+_Note = Annotated[str | None, typer.Option(help="What is to be remembered.")]
 _Limit = Annotated[str | None, typer.Option(metavar="CREDITS|none")]
+# Who changes a limit; nobody is asked for who only looks.
+_Changer = Annotated[str | None, typer.Option("--by", metavar="EMAIL", help="Who does this: an operator.")]
 
 
 def adjust(
@@ -70,9 +75,10 @@ def adjust(
         if isinstance(done, Approval):
             word = "waits for a second person" if done.state == "PENDING" else f"was {done.state.lower()}"
             return _approval_row(done), f"More than {credits_of(limit)}, so this {word}: approval {done.id}."
-        row = {"seq": done.seq, "amount": done.amount, "balance_after": done.balance_after, "fresh": done.fresh}
         again = "" if done.fresh else ", as it was before"
-        return row, f"{whose.name}: {done.amount:+,} in line {done.seq}{again}; then {credits_of(done.balance_after)}."
+        return _posting_row(
+            done
+        ), f"{whose.name}: {done.amount:+,} in line {done.seq}{again}; then {credits_of(done.balance_after)}."
 
     row, line = in_the_books(work)
     show(row, [line], as_json=as_json)
@@ -96,28 +102,19 @@ def list_approvals(as_json: AsJson = False) -> None:
 
 
 @approvals.command()
-def approve(
-    approval: Annotated[uuid.UUID, typer.Argument(metavar="ID", help="As `list` prints it.")],
-    by: By,
-    as_json: AsJson = False,
-) -> None:
+def approve(approval: _Approval, by: By, as_json: AsJson = False) -> None:
     """Say yes as the second person: then it is posted."""
     from talktime.credits import adjustments
 
     async def work(db: "AsyncSession") -> dict[str, Any]:
-        done = await adjustments.approve(db, approval, await find_operator(db, by))
-        return {"seq": done.seq, "amount": done.amount, "balance_after": done.balance_after, "fresh": done.fresh}
+        return _posting_row(await adjustments.approve(db, approval, await find_operator(db, by)))
 
     row = in_the_books(work)
     show(row, [f"Posted: {row['amount']:+,} in line {row['seq']}."], as_json=as_json)
 
 
 @approvals.command()
-def refuse(
-    approval: Annotated[uuid.UUID, typer.Argument(metavar="ID", help="As `list` prints it.")],
-    by: By,
-    as_json: AsJson = False,
-) -> None:
+def refuse(approval: _Approval, by: By, as_json: AsJson = False) -> None:
     """Say no as the second person: it is never posted."""
     from talktime.credits import adjustments
 
@@ -135,7 +132,7 @@ def limits(
         typer.Option(parser=typed.digits, help="How far running calls may go below zero, in credits."),
     ] = None,
     calls: Annotated[int | None, typer.Option(help="How many calls may run at once.")] = None,
-    by: Annotated[str | None, typer.Option("--by", metavar="EMAIL", help="Who does this: an operator.")] = None,
+    by: _Changer = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how far an account may go, or change it."""
@@ -165,7 +162,7 @@ def guards(
     call: _Limit = None,
     caller: _Limit = None,
     low_balance: _Limit = None,
-    by: Annotated[str | None, typer.Option("--by", metavar="EMAIL", help="Who does this: an operator.")] = None,
+    by: _Changer = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how much may be spent a day, a call, a caller and day, and when the customer is told; or change it."""
@@ -224,17 +221,13 @@ def list_claims(
 
 
 @claims.command()
-def grant(
-    call: Which, by: By, note: Annotated[str | None, typer.Option(help="What is to be remembered.")] = None
-) -> None:
+def grant(call: Which, by: By, note: _Note = None) -> None:
     """Give back what the call had cost."""
     _decide(call, by, note, grant=True)
 
 
 @claims.command("refuse")
-def refuse_claim(
-    call: Which, by: By, note: Annotated[str | None, typer.Option(help="What is to be remembered.")] = None
-) -> None:
+def refuse_claim(call: Which, by: By, note: _Note = None) -> None:
     """Leave the charge as it is."""
     _decide(call, by, note, grant=False)
 
@@ -271,8 +264,7 @@ def payout(
 
     async def work(db: "AsyncSession") -> dict[str, Any]:
         whose = await find_user(db, user)
-        done = await money.payout(db, whose.id, reference, await find_operator(db, by))
-        return {"seq": done.seq, "amount": done.amount, "balance_after": done.balance_after, "fresh": done.fresh}
+        return _posting_row(await money.payout(db, whose.id, reference, await find_operator(db, by)))
 
     row = in_the_books(work)
     show(row, [f"Paid out: {credits_of(-row['amount'])}, line {row['seq']}."], as_json=as_json)
@@ -308,6 +300,11 @@ def _changed(given: str | None, before: int | None) -> int | None:
     if not (given.isascii() and given.isdigit()):
         raise BadInput(f"A limit is a whole number of credits, or none; not {given}.")
     return int(given)
+
+
+def _posting_row(posting: "Posting") -> dict[str, Any]:
+    names = ("seq", "amount", "balance_after", "fresh")
+    return {name: getattr(posting, name) for name in names}
 
 
 def _approval_row(approval: "Approval") -> dict[str, Any]:

@@ -8,7 +8,7 @@ import contextlib
 import gc
 import os
 import socket
-from collections.abc import AsyncIterator, Collection, Generator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
 import uvicorn
@@ -21,9 +21,10 @@ from talktime.cli.demo import Demo, ensure_demo
 from talktime.db import embedded
 from talktime.db.current import is_current
 from talktime.db.session import Database, connect
-from talktime.errors import BadInput, Conflict, ProviderError, TalktimeError
+from talktime.errors import BadInput, Conflict, TalktimeError
 from talktime.http.problems import DATABASE_AWAY
 from talktime.settings import Settings
+from talktime.simulate.server import serve_as
 
 _WATCH_SECONDS = 3.0
 _FRAME_BYTES_MAX = 64 * 1024
@@ -139,22 +140,6 @@ async def _embedded_kept(settings: Settings, database: Database) -> AsyncIterato
         await asyncio.gather(watching, return_exceptions=True)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers, and with a way to know that it runs."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.is_up = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.is_up.set()
-
-
 @contextlib.asynccontextmanager
 async def web_server(
     app: FastAPI, listener: socket.socket, drain_seconds_max: float, impatient: asyncio.Event
@@ -172,22 +157,11 @@ async def web_server(
         proxy_headers=False,
         timeout_graceful_shutdown=5,
     )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    up = asyncio.create_task(server.is_up.wait())
-    await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
-    try:
-        if serving.done():
-            up.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
-            raise ProviderError("The server did not start.", permanent=True)
+    async with serve_as(config, listener):
         yield
         # uvicorn would close the media sockets at once: they have to end by themselves first. The door stays open
         # meanwhile: whoever was told to open a socket can do so, and who rings now hears a voice.
         await _drain(app, drain_seconds_max, impatient)
-    finally:
-        server.should_exit = True
-        await asyncio.wait({serving})
 
 
 async def _drain(app: FastAPI, seconds_max: float, impatient: asyncio.Event) -> None:

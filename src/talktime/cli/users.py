@@ -22,24 +22,17 @@ def _group() -> None:
 @app.command("sign-in")
 def sign_in(
     email: Annotated[str, typer.Argument(help="Whose account.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print a link that signs somebody in, once, within a day."""
-    from sqlalchemy import func, select
-
     from talktime.accounts import sessions
-    from talktime.accounts.models import User
     from talktime.cli.running import open_database, read_settings, run
-    from talktime.errors import NotFound
 
     settings = read_settings()
 
     async def work() -> str:
         async with open_database(settings) as database, database.transaction(everyone=sessions.WHY) as db:
-            user = await db.scalar(select(User.id).where(func.lower(User.email) == email.lower()))
-            if user is None:
-                raise NotFound(f"Nobody here has the address {email}.")
-            return await sessions.make_link_token(db, user)
+            return await sessions.make_link_token(db, (await find_user(db, email)).id)
 
     link = f"{settings.base_url}/sign-in/{run(work())}"
     sys.stdout.write((json.dumps({"link": link}) if as_json else link) + "\n")
@@ -54,14 +47,16 @@ def close(
 ) -> None:
     """Close an account for good: nothing starts any more, live calls are hung up and charged, its card is forgotten.
 
-    What is left can be paid out afterwards: `talktime ledger payout`. Exit code 1 when a call is not settled yet or
-    the payment company did not answer.
+    Pages where something could still be paid are closed by the running server. What is left can be paid out
+    afterwards: `talktime ledger payout`. Exit code 1 when a call is not settled yet or the payment company did not
+    answer.
     """
     from talktime import log
     from talktime.app import carriers_of
     from talktime.calls import closing
-    from talktime.cli.running import open_database, read_settings, run
-    from talktime.payments import saved_card
+    from talktime.cli.running import database_url, open_database, read_settings, run
+    from talktime.jobs import Jobs
+    from talktime.payments import open_checkouts, saved_card
     from talktime.payments.till import gateways_of
 
     settings = read_settings()
@@ -71,6 +66,8 @@ def close(
         carriers, gateways = carriers_of(settings, demo=True), gateways_of(settings, demo=True)
         try:
             async with open_database(settings) as database:
+                with database_url(settings) as url:
+                    jobs = Jobs(url)
                 async with database.transaction(everyone=closing.WHY) as db:
                     whose, actor = (await find_user(db, user)).id, await find_operator(db, by)
                 return await closing.close_account(
@@ -79,6 +76,7 @@ def close(
                     whose,
                     actor,
                     forget_card=lambda user: saved_card.leave(database, gateways, user),
+                    end_checkouts=lambda db, user: open_checkouts.end_all(db, jobs, user),
                     seconds_max=seconds,
                 )
         finally:
@@ -91,9 +89,16 @@ def close(
     words = f"Closed. {done.hung_up} calls were hung up."
     if done.left:
         words += f" {len(done.left)} are not settled yet; the server does that within two minutes, or run this again."
+    if done.checkouts:
+        words += f" {done.checkouts} checkouts were open; the server has the payment company close them."
     if not done.card_is_gone:
         words += " The payment company did not forget the card; it is not charged any more. Run this again later."
-    document = {"hung_up": done.hung_up, "left": done.left, "card_is_gone": done.card_is_gone}
+    document = {
+        "hung_up": done.hung_up,
+        "left": done.left,
+        "checkouts": done.checkouts,
+        "card_is_gone": done.card_is_gone,
+    }
     show(document, [words], as_json=as_json)
     raise typer.Exit(1 if done.left or not done.card_is_gone else 0)
 

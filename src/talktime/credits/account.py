@@ -3,7 +3,6 @@
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -49,13 +48,13 @@ class Guards:
     """By calls since midnight where they live, with what running ones hold."""
 
 
-async def guards_of(db: AsyncSession, user: uuid.UUID, now: datetime, *, zone: str) -> Guards:
+async def guards_of(db: AsyncSession, user: uuid.UUID, now: datetime) -> Guards:
     """A user's spend guards; none when they never had an account."""
     account = (await db.execute(select(CreditAccount).where(CreditAccount.user_id == user))).scalar_one_or_none()
     if account is None:
         return Guards()
     # The day's sum is brought up to date when something is spent; until then a new day has what is held over.
-    is_today = account.spent_on == now.astimezone(ZoneInfo(zone)).date()
+    is_today = account.spent_until is not None and account.spent_until > now
     return Guards(
         account.day_limit,
         account.call_limit,

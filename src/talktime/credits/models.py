@@ -153,6 +153,8 @@ class CreditAccount(Model):
     max_open_calls: Mapped[int] = mapped_column(server_default=text("10"))
     spent_on: Mapped[date | None]
     """The day, in the user's zone, that `spent_today` counts."""
+    spent_until: Mapped[datetime | None]
+    """When that day ends."""
     spent_today: Mapped[Credits] = mapped_column(BigInteger, server_default=text("0"))
     """Charged and held by calls since that day began."""
     day_limit: Mapped[int | None] = mapped_column(BigInteger)
@@ -255,13 +257,15 @@ class CreditTransaction(Model):
         PrimaryKeyConstraint("user_id", "seq"),
         ForeignKeyConstraint(["user_id", "call_id"], ["calls.user_id", "calls.id"]),
         ForeignKeyConstraint(["user_id", "purchase_id"], ["purchases.user_id", "purchases.id"]),
+        # One index for all lines of a call, and each kind of usage at most once in it: what else a call has is told
+        # apart by its number. A second index for the one or the other would cost every settlement an entry.
         Index(
-            "uq_credit_transactions_call_type",
+            "uq_credit_transactions_call",
             "user_id",
             "call_id",
-            "type",
+            text("(CASE type WHEN 'CALL_USAGE' THEN -1 WHEN 'GRACE_USAGE' THEN -2 ELSE seq END)"),
             unique=True,
-            postgresql_where=text("type IN ('CALL_USAGE', 'GRACE_USAGE')"),
+            postgresql_where=text("call_id IS NOT NULL"),
         ),
         Index(
             "uq_credit_transactions_purchase",
@@ -269,12 +273,6 @@ class CreditTransaction(Model):
             "purchase_id",
             unique=True,
             postgresql_where=text("type = 'PURCHASE'"),
-        ),
-        Index(
-            "ix_credit_transactions_call",
-            "user_id",
-            "call_id",
-            postgresql_where=text("call_id IS NOT NULL"),
         ),
         Index(
             "uq_credit_transactions_reference",

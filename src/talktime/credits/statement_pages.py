@@ -1,7 +1,6 @@
-"""A month of the ledger as documents have it, and read piece by piece for somebody who may read slowly.
+"""A month of the ledger as documents have it: each line with what it was for in a few words.
 
-The rule: no transaction is held while a reader reads. A ledger only grows at its end, so the lines between two numbers
-are the same in each transaction.
+The rule: who called stands in none of them.
 """
 
 import uuid
@@ -12,8 +11,6 @@ from talktime.credits import statements
 from talktime.credits.statements import Statement
 from talktime.db.session import Database
 from talktime.documents import values
-
-_PIECE = 1000
 
 
 def document_of(found: Statement, name: str) -> values.StatementDocument:
@@ -29,30 +26,26 @@ def document_of(found: Statement, name: str) -> values.StatementDocument:
 
 
 def on_paper(line: statements.StatementLine) -> values.StatementLine:
-    """One line, with what it was for in a few words; never who called."""
+    """One line."""
     return values.StatementLine(
         line.seq, line.at, line.type.value, description_of(line), line.amount, line.balance_after
     )
 
 
 def description_of(line: statements.StatementLine) -> str:
-    """What a line was for."""
+    """What a line was for: names and numbers, which are the same in all languages, or the words of whoever wrote it."""
     if line.reason:
         return line.reason.replace("_", " ") if line.call_id is not None else line.reason
     if line.call_id is not None:
-        return f"call {line.call_id}"
-    return f"purchase {line.purchase_id}" if line.purchase_id is not None else line.reference or ""
+        return str(line.call_id)
+    if line.purchase_id is not None:
+        return ", ".join(filter(None, (line.purchase_name, line.invoice_number))) or str(line.purchase_id)
+    return line.reference or ""
 
 
 async def stream_on_paper(
     database: Database, user: uuid.UUID, month: date, zone: str
 ) -> AsyncIterator[values.StatementLine]:
-    """The lines of a month one by one, read in pieces, each in a transaction of its own."""
-    async with database.transaction(user=user) as db:
-        before, through = await statements.numbers(db, user, month, zone)
-    while before < through:
-        async with database.transaction(user=user) as db:
-            piece = await statements.lines(db, user, before, min(through, before + _PIECE))
-        for line in piece:
-            yield on_paper(line)
-        before += _PIECE
+    """The lines of a month one by one, as `stream_lines` reads them."""
+    async for line in statements.stream_lines(database, user, month, zone):
+        yield on_paper(line)

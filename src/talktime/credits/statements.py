@@ -37,6 +37,11 @@ class StatementLine:
     purchase_id: uuid.UUID | None
     reference: str | None
     reason: str | None
+    purchase_name: str | None
+    """What was bought, or what the money was for that went back; None where there is no purchase."""
+    invoice_id: uuid.UUID | None
+    invoice_number: str | None
+    """The purchase's invoice, when there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ async def statement(db: AsyncSession, user: uuid.UUID, month: date, zone: str) -
     """The month that `month` lies in, by the clocks of `zone`. Raises BadInput for a zone that does not exist."""
     begin, end = month_edges(month, zone)
     before, through, opening, is_over = await _edges(db, user, begin, end)
-    found = await lines(db, user, before, through)
+    found = await _lines(db, user, before, through)
     totals: Counter[TransactionType] = Counter()
     for line in found:
         totals[line.type] += line.amount
@@ -68,18 +73,6 @@ async def statement(db: AsyncSession, user: uuid.UUID, month: date, zone: str) -
     assert len(found) == through - before, (user, month, before, through, len(found))
     assert opening + sum(totals.values()) == closing, (user, month, opening, closing)
     return Statement(month.replace(day=1), zone, begin, end, is_over, opening, found, closing, dict(totals))
-
-
-async def numbers(db: AsyncSession, user: uuid.UUID, month: date, zone: str) -> tuple[int, int]:
-    """A month as a stretch of lines: the number of the last line before it, and that of its own last line."""
-    before, through, _, _ = await _edges(db, user, *month_edges(month, zone))
-    return before, through
-
-
-async def lines(db: AsyncSession, user: uuid.UUID, before: int, through: int) -> list[StatementLine]:
-    """The lines after number `before`, up to number `through`."""
-    found = await db.execute(text(_LINES), {"user": user, "before": before, "through": through})
-    return [_line(row) for row in found]
 
 
 async def stream_lines(
@@ -101,9 +94,9 @@ async def stream_lines(
     while before < through:
         page = min(before + _PAGE_LINES, through)
         async with database.transaction(user=user) as db:
-            found = await db.execute(text(_LINES), {"user": user, "before": before, "through": page})
-        for row in found:
-            yield _line(row)
+            found = await _lines(db, user, before, page)
+        for line in found:
+            yield line
         before = page
 
 
@@ -145,9 +138,21 @@ _EDGES = f"""
     FROM (SELECT ({_BEFORE.format(edge="begin")}) AS before, ({_BEFORE.format(edge="end")}) AS through) e
     LEFT JOIN credit_transactions t ON t.user_id = :user AND t.seq = e.before
 """  # noqa: S608  our own words only
+# What was bought comes with the lines. Each is looked up by its key, and OFFSET 0 keeps it so: joined as a whole, with
+# statistics that are not there yet, every line would be held against every invoice. Of the documents about a purchase
+# one corrects no other: its invoice.
 _LINES = """
-    SELECT seq, created_at, type, amount, balance_after, call_id, purchase_id, reference, reason
-    FROM credit_transactions WHERE user_id = :user AND seq > :before AND seq <= :through ORDER BY seq
+    SELECT t.seq, t.created_at, t.type, t.amount, t.balance_after, t.call_id, t.purchase_id, t.reference, t.reason,
+        p.name AS purchase_name, i.id AS invoice_id, i.number AS invoice_number
+    FROM credit_transactions t
+    LEFT JOIN LATERAL (
+        SELECT p.name FROM purchases p WHERE p.user_id = :user AND p.id = t.purchase_id OFFSET 0
+    ) p ON t.purchase_id IS NOT NULL
+    LEFT JOIN LATERAL (
+        SELECT i.id, i.number FROM invoices i WHERE i.user_id = :user AND i.purchase_id = t.purchase_id
+            AND i.kind = 'INVOICE' AND i.reversal_id IS NULL OFFSET 0
+    ) i ON t.purchase_id IS NOT NULL
+    WHERE t.user_id = :user AND t.seq > :before AND t.seq <= :through ORDER BY t.seq
 """
 
 
@@ -156,6 +161,12 @@ async def _edges(db: AsyncSession, user: uuid.UUID, begin: datetime, end: dateti
     row = (await db.execute(text(_EDGES), {"user": user, "begin": begin, "end": end})).one()
     # Only a clock that was set back across the edge could turn them round.
     return row.before, max(row.before, row.through), row.opening, row.is_over
+
+
+async def _lines(db: AsyncSession, user: uuid.UUID, before: int, through: int) -> list[StatementLine]:
+    """The lines after number `before`, up to number `through`."""
+    found = await db.execute(text(_LINES), {"user": user, "before": before, "through": through})
+    return [_line(row) for row in found]
 
 
 def _line(row: Row[Any]) -> StatementLine:
@@ -169,4 +180,7 @@ def _line(row: Row[Any]) -> StatementLine:
         purchase_id=row.purchase_id,
         reference=row.reference,
         reason=row.reason,
+        purchase_name=row.purchase_name,
+        invoice_id=row.invoice_id,
+        invoice_number=row.invoice_number,
     )

@@ -33,7 +33,7 @@ from talktime.db.territory import (
 
 __all__ = ["DiskFull", "Server", "ServerFailed", "ServerMissing", "acquire", "discard", "ensure_database", "temporary"]
 
-_HURRIED = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+_HURRIED = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "128MB"}
 
 _REMOVE_SECONDS = 5.0
 

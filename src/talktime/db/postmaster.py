@@ -26,6 +26,7 @@ from talktime.db.territory import DiskFull, ServerFailed, Territory, readable_er
 SUPERUSER = "postgres"
 _PORT = 5432  # only the name of the socket
 _LOG_BYTES_MAX = 5_000_000
+_CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
 _NOT_YET = ('lock file "', "pre-existing shared memory block")
 
 
@@ -139,6 +140,7 @@ class Postmaster:
             "hba_file": str(self.folder / "pg_hba.conf"),
             "ident_file": str(self.folder / "pg_ident.conf"),
             "max_connections": "200",
+            "shared_buffers": f"{_shared_buffers_mb()}MB",
             "timezone": "UTC",
             "log_timezone": "UTC",
             "lc_messages": "C",
@@ -243,3 +245,12 @@ def _failure(what: str, said: str, see: Path | None = None) -> ServerFailed:
         return DiskFull()
     tail = "\n".join(said.strip().splitlines()[-12:])
     return ServerFailed(f"{what}:\n{tail}" + (f"\n(all of it in {see})" if see else ""))
+
+
+def _shared_buffers_mb() -> int:
+    """A sixteenth of the machine's memory, 128 MB (PostgreSQL's own default) to 1 GB: the accounts, the holds and the
+    newest lines stay in it, and the voice processes beside it keep the rest."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):
+        memory = min(memory, int(_CONTAINER_MEMORY.read_text()))
+    return min(1024, max(128, memory // 16 // 2**20))

@@ -30,7 +30,7 @@ class CheckoutOrder:
     """Also the idempotency key: the same order twice is one checkout."""
     user_id: uuid.UUID
     name: str
-    """What is bought, as the buyer reads it."""
+    """What is bought and how much of it, as the buyer reads it, in their language."""
     price_minor: int
     currency: str
     success_url: str

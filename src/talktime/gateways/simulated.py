@@ -4,12 +4,10 @@ Nothing about it is a short cut: pages, signatures, events and the API are those
 loopback and in the demo only, because its secrets are derived from ours and what it sells costs nothing.
 """
 
-import ipaddress
-from urllib.parse import urlsplit
-
 from talktime.errors import Refused
 from talktime.gateways.simulated_account import SimulatedGatewayAccount
 from talktime.gateways.stripe import Stripe
+from talktime.security import is_loopback_url
 from talktime.settings import Settings
 
 
@@ -19,7 +17,7 @@ class Simulated(Stripe):
     name = "simulated"
 
     def __init__(self, account: SimulatedGatewayAccount) -> None:
-        if not _is_loopback(account.api_base):
+        if not is_loopback_url(account.api_base):
             raise ValueError("the simulated payment company lives on this machine: its address must be a loopback one")
         if not account.api_key.startswith("sk_test_"):
             raise ValueError("the simulated payment company knows no live mode")
@@ -36,15 +34,3 @@ def refuse_outside_demo(gateway: str, *, demo: bool) -> None:
     """Raise Refused when credits would be sold for simulated money to people who use the service in earnest."""
     if gateway == Simulated.name and not demo:
         raise Refused("The simulated payment company sells credits for nothing: it is for the demo only.")
-
-
-def _is_loopback(url: str) -> bool:
-    split = urlsplit(url)
-    if split.scheme != "http" or not split.hostname:
-        return False
-    if split.hostname == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(split.hostname).is_loopback
-    except ValueError:
-        return False

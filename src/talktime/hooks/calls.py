@@ -3,22 +3,35 @@ signed is not believed, not stored, and gets no hint.
 """
 
 import asyncio
+import uuid
 from collections.abc import Callable
 from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
-from starlette.requests import ClientDisconnect
 
 from talktime import inbox, log
-from talktime.calls import lifecycle
+from talktime.calls import legs, lifecycle, transfers
 from talktime.calls.routing import Route, fallback_answer
 from talktime.carriers import contract
-from talktime.carriers.contract import Answer, BadMessage, BadSignature, Carrier, Ring, Talk
+from talktime.carriers.contract import (
+    Announce,
+    Answer,
+    BadMessage,
+    BadSignature,
+    Carrier,
+    Forward,
+    LegState,
+    Report,
+    Ring,
+    Talk,
+)
 from talktime.errors import NotFound
 from talktime.hooks.token import media_parameters
+from talktime.http.body import read_body
 from talktime.http.context import Context, context_of
 from talktime.http.problems import DATABASE_AWAY, problem
 from talktime.inbox import Incoming
+from talktime.settings import Settings
 
 REPORT = "carrier.report"
 """Kind of the inbox's events that come from here."""
@@ -37,7 +50,7 @@ async def ring(carrier: str, request: Request) -> Response:
     """Somebody is calling: answer with what the carrier is to do. No network on this path, one transaction."""
     context = context_of(request)
     company = company_of(context, carrier)
-    rang = await _read(request, context, company, company.read_ring)
+    rang = _read(company, await _signed(request, context), company.read_ring)
     if isinstance(rang, Response):
         return rang
     decision = await _decide(context, carrier, rang)
@@ -55,19 +68,68 @@ async def report(carrier: str, request: Request) -> Response:
     """A call has news: store it, then say so. What cannot be stored is not acknowledged, and comes again."""
     context = context_of(request)
     company = company_of(context, carrier)
-    told = await _read(request, context, company, company.read_report)
+    signed = await _signed(request, context)
+    told = _read(company, signed, company.read_report)
     if isinstance(told, Response):
         return told
-    event = Incoming(
+    await inbox.accept(context.database, context.jobs, _event(carrier, told, signed))
+    return Response(status_code=204)
+
+
+@router.post("/{carrier}/leg/{user}/{leg}")
+async def leg_report(carrier: str, user: uuid.UUID, leg: uuid.UUID, request: Request) -> Response:
+    """A leg to a person has news. Only our own markup names this address, and the carrier signs it: so it says which
+    leg the carrier's name of the call belongs to, and from then on the leg is reported on like any call."""
+    context = context_of(request)
+    company = company_of(context, carrier)
+    signed = await _signed(request, context)
+    told = _read(company, signed, company.read_report)
+    if isinstance(told, Response):
+        return told
+    event = _event(carrier, told, signed)
+    async with context.database.transaction(everyone=transfers.REPORT_WHY) as db:
+        await legs.name(db, carrier, user, leg, told.call_id)
+        # That it rings changes nothing: what is stored and not over was answered (`lifecycle.report`).
+        if told.state is not LegState.RINGING and await inbox.store(db, event):
+            await context.jobs.enqueue(db, inbox.DRAIN_JOB)
+    return Response(status_code=204)
+
+
+@router.post("/{carrier}/leg/{user}/{leg}/after")
+async def after_leg(carrier: str, user: uuid.UUID, leg: uuid.UUID, request: Request) -> Response:
+    """The leg is over: who talked to the person hangs up, and who did not is told. What became of the leg is not read
+    from here but from its report."""
+    context = context_of(request)
+    company = company_of(context, carrier)
+    asked = _read(company, await _signed(request, context), company.read_forwarded)
+    if isinstance(asked, Response):
+        return asked
+    answer = Announce(text="", language="en")  # says nothing, and hangs up
+    if not asked.answered:
+        try:
+            async with asyncio.timeout(_DECIDE_SECONDS), context.database.transaction(user=user) as db:
+                answer = await transfers.unanswered(db, user, leg)
+        except DATABASE_AWAY as error:
+            _LOGGER.error("a transfer's end did not reach the database", leg_id=str(leg), error=type(error).__name__)
+    reply = company.reply(answer)
+    return Response(reply.body, media_type=reply.content_type)
+
+
+def forward_to(settings: Settings, carrier: str, user: uuid.UUID, leg: uuid.UUID, *, number: str) -> Forward:
+    """What `transfers.begin` needs to know of a person's number: the carrier reports the leg to us, here."""
+    doors = f"{settings.base_url}/hooks/{carrier}/leg/{user}/{leg}"
+    return Forward(number=number, reports_url=doors, after_url=f"{doors}/after")
+
+
+def _event(carrier: str, told: Report, signed: contract.Request) -> Incoming:
+    return Incoming(
         provider=carrier,
         account=told.account,
         event_id=told.event_id,
         kind=REPORT,
-        body=await request.body(),
-        headers=dict(request.headers),
+        body=signed.body,
+        headers=signed.headers,
     )
-    await inbox.accept(context.database, context.jobs, event)
-    return Response(status_code=204)
 
 
 async def _decide(context: Context, carrier: str, rang: Ring) -> lifecycle.Decision:
@@ -92,30 +154,21 @@ def company_of(context: Context, name: str) -> Carrier:
         raise NotFound("There is no such carrier here.") from None
 
 
-async def _read(
-    request: Request, context: Context, company: Carrier, read: Callable[[contract.Request], Read]
-) -> Read | Response:
-    """The carrier's words, if they are its own and of its form; else the answer to give."""
-    if int(request.headers.get("content-length") or 0) > _BODY_BYTES_MAX:
-        return problem(413, "The request is too large.")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > _BODY_BYTES_MAX:
-                    return problem(413, "The request is too large.")
-    except (ClientDisconnect, TimeoutError):
-        return problem(408, "The request did not come to its end.")
-    request._body = bytes(body)
+async def _signed(request: Request, context: Context) -> contract.Request:
+    """What the carrier says, as it signed it."""
+    body = await read_body(request, bytes_max=_BODY_BYTES_MAX, seconds_max=_BODY_SECONDS)
     query = f"?{request.url.query}" if request.url.query else ""
     # The address is the public one that the carrier was given, whatever a proxy in between made of it.
-    signed = contract.Request(
+    return contract.Request(
         method=request.method,
         url=f"{context.settings.base_url}{request.url.path}{query}",
         headers={name.lower(): value for name, value in request.headers.items()},
-        body=bytes(body),
+        body=body,
     )
+
+
+def _read(company: Carrier, signed: contract.Request, read: Callable[[contract.Request], Read]) -> Read | Response:
+    """The carrier's words, if they are its own and of its form; else the answer to give."""
     try:
         company.verify(signed)
         return read(signed)

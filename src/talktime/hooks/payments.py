@@ -2,15 +2,14 @@
 what is not signed is not believed, not stored, and gets no hint.
 """
 
-import asyncio
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
-from starlette.requests import ClientDisconnect
 
 from talktime import inbox, log
 from talktime.errors import NotFound
 from talktime.gateways.contract import BadMessage, BadSignature
+from talktime.http.body import read_body
 from talktime.http.context import context_of
 from talktime.http.problems import problem
 from talktime.payments import till
@@ -29,9 +28,7 @@ async def told(gateway: str, request: Request) -> Response:
     company = context.gateways.get(gateway)
     if company is None:
         raise NotFound("There is no such payment company here.")
-    body = await _body(request)
-    if isinstance(body, Response):
-        return body
+    body = await read_body(request, bytes_max=_BODY_BYTES_MAX, seconds_max=_BODY_SECONDS)
     headers = {name.lower(): value for name, value in request.headers.items()}
     try:
         notice = company.verify(headers, body, datetime.now(UTC))
@@ -43,20 +40,3 @@ async def told(gateway: str, request: Request) -> Response:
         return problem(400, "The request is not of the payment company's form.")
     await inbox.accept(context.database, context.jobs, till.told(company, notice, body, headers))
     return Response(status_code=204)
-
-
-async def _body(request: Request) -> bytes | Response:
-    """The body as it came, bounded in size and in time; else the answer to give."""
-    length = request.headers.get("content-length", "0")
-    if not length.isascii() or not length.isdigit() or int(length) > _BODY_BYTES_MAX:
-        return problem(413, "The request is too large.")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > _BODY_BYTES_MAX:
-                    return problem(413, "The request is too large.")
-    except (ClientDisconnect, TimeoutError):
-        return problem(408, "The request did not come to its end.")
-    return bytes(body)

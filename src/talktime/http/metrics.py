@@ -6,7 +6,6 @@ knows it is answered; without one only this machine is, and never through a prox
 
 import asyncio
 import hmac
-import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from talktime.errors import Refused
 from talktime.http.context import context_of
 from talktime.http.problems import problem
 from talktime.notices.waiting import Waiting, waiting
+from talktime.security import is_loopback
 
 _WHY = "metrics count everybody's"
 _DATABASE_SECONDS = 5.0
@@ -99,15 +99,4 @@ def _is_from_here(request: Request) -> bool:
     if request.client is None or any(name in _FORWARDING or name.startswith("x-forwarded-") for name in names):
         return False
     # A page elsewhere can make a browser here ask us under a name of its own that leads to this machine.
-    return _is_loopback(request.client.host) and _is_loopback(request.url.hostname or "")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
+    return is_loopback(request.client.host) and is_loopback(request.url.hostname or "")

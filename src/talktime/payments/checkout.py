@@ -18,6 +18,8 @@ from talktime.accounts.models import User, UserStatus
 from talktime.credits.models import CreditPack
 from talktime.db.base import new_id
 from talktime.db.session import Database
+from talktime.documents.figures import Figures, language_of
+from talktime.documents.words import words_of
 from talktime.errors import BadInput, Conflict, NotFound, ProviderError, Refused
 from talktime.gateways.contract import CheckoutOrder, Gateway
 from talktime.payments import matching
@@ -58,6 +60,7 @@ class _Wish:
 class _Begun:
     purchase: Purchase
     email: str
+    locale: str
 
 
 async def begin(
@@ -117,7 +120,8 @@ async def find(db: AsyncSession, user: uuid.UUID, purchase: uuid.UUID) -> Purcha
 
 async def _begin(db: AsyncSession, wish: _Wish) -> _Begun:
     """The purchase of this key, made if there is none."""
-    buyer = await db.get(User, wish.user)
+    # Locked, so that an account that is closed now either sees this purchase or is seen to be closed.
+    buyer = await db.get(User, wish.user, with_for_update={"read": True})
     if buyer is None:
         raise NotFound("There is no such user.")
     if buyer.status is not UserStatus.ACTIVE:
@@ -133,7 +137,7 @@ async def _begin(db: AsyncSession, wish: _Wish) -> _Begun:
     is_late = found.created_at < datetime.now(UTC) - KEY_AGE_MAX
     if found.state is not PurchaseState.OPEN or is_late:
         raise PurchaseOver
-    return _Begun(found, buyer.email)
+    return _Begun(found, buyer.email, buyer.locale)
 
 
 async def _insert(db: AsyncSession, wish: _Wish) -> None:
@@ -175,14 +179,17 @@ async def _give_up(db: AsyncSession, purchase: Purchase) -> None:
 
 
 def _order(begun: _Begun) -> CheckoutOrder:
-    """The same for the same purchase, however often it is sent."""
+    """The same for the same purchase, however often it is sent.
+
+    Unless its buyer has another address or language by then: the company refuses that, and the buyer begins anew.
+    """
     purchase = begun.purchase
     assert purchase.success_url is not None, purchase.id
     assert purchase.cancel_url is not None, purchase.id
     return CheckoutOrder(
         purchase_id=purchase.id,
         user_id=purchase.user_id,
-        name=purchase.name,
+        name=_item(purchase, begun.locale),
         price_minor=purchase.price_minor,
         currency=purchase.currency,
         success_url=purchase.success_url,
@@ -190,3 +197,10 @@ def _order(begun: _Begun) -> CheckoutOrder:
         email=begun.email,
         save_card=purchase.save_card,
     )
+
+
+def _item(purchase: Purchase, locale: str) -> str:
+    """What is bought, in the buyer's language: `Starter, 1,500 credits`."""
+    language = language_of(locale)
+    how_many = words_of(language).credits_of(purchase.credits, Figures(language).whole(purchase.credits))
+    return f"{purchase.name}, {how_many}" if purchase.name else how_many

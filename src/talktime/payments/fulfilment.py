@@ -15,10 +15,11 @@ from talktime.credits import money
 from talktime.gateways.contract import Gateway, Notice, NoticeKind
 from talktime.jobs import Jobs
 from talktime.notices.tell import tell
-from talktime.payments import declines, invoices, matching, refunds
+from talktime.payments import declines, invoices, matching, refunds, ungranted
 from talktime.payments.invoices import Billing
 from talktime.payments.matching import WRONG_MODE, Contradiction
 from talktime.payments.models import Purchase, PurchaseKind, PurchaseState
+from talktime.payments.reversal_states import waits_for
 
 SAVE_CARD_JOB = "payments.save_card"
 
@@ -54,12 +55,12 @@ async def handle(db: AsyncSession, jobs: Jobs, billing: Billing, gateway: Gatewa
     try:
         purchase = await matching.find(db, gateway.name, notice)
     except Contradiction:
-        await matching.alert(db, "unknown_payment", gateway.name, notice)
+        await ungranted.note(db, "unknown_payment", gateway.name, notice)
         return "contradictory"
     if purchase is None:
         if notice.kind not in _PAID:
             return "unknown purchase"
-        await matching.alert(db, "unknown_payment", gateway.name, notice)
+        await ungranted.note(db, "unknown_payment", gateway.name, notice)
         return UNKNOWN
     if notice.kind in _PAID:
         return await _paid(db, jobs, billing, notice, purchase)
@@ -68,16 +69,20 @@ async def handle(db: AsyncSession, jobs: Jobs, billing: Billing, gateway: Gatewa
 
 async def _paid(db: AsyncSession, jobs: Jobs, billing: Billing, notice: Notice, purchase: Purchase) -> str:
     """The money is there: grant, unless something about it is not as it should be."""
+    if purchase.test == notice.live:
+        kind, verdict = WRONG_MODE[notice.live]
+        await matching.alert(db, kind, purchase.gateway, notice, purchase)
+        return verdict
     wrong = _wrong(notice, purchase)
     if wrong is not None:
         kind, verdict = wrong
-        await matching.alert(db, kind, purchase.gateway, notice, purchase)
+        await ungranted.note(db, kind, purchase.gateway, notice, purchase)
         return verdict
     known = await matching.known(db, purchase)
     if purchase.state is PurchaseState.PAID:
         if known.payment_id and notice.payment_id and known.payment_id != notice.payment_id:
             # A second checkout of the same purchase was paid, too: somebody has to give that money back.
-            await matching.alert(db, "paid_twice", purchase.gateway, notice, purchase)
+            await ungranted.note(db, "paid_twice", purchase.gateway, notice, purchase)
             return "paid twice"
         await matching.remember(db, purchase, payment_id=notice.payment_id)
         return "granted already"
@@ -107,7 +112,7 @@ async def _paid(db: AsyncSession, jobs: Jobs, billing: Billing, notice: Notice, 
         # Money is money, so it is credited; but whoever paid cannot come in to use it.
         await matching.alert(db, "paid_after_closing", purchase.gateway, notice, purchase)
     if notice.payment_id is not None:
-        await inbox.wake(db, purchase.gateway, refunds.waits_for(notice.payment_id))
+        await inbox.wake(db, purchase.gateway, waits_for(notice.payment_id))
     # Last, because whoever counts a number makes all others wait.
     await invoices.issue(db, billing, purchase, notice.payment_id)
     return "granted"
@@ -115,8 +120,6 @@ async def _paid(db: AsyncSession, jobs: Jobs, billing: Billing, notice: Notice, 
 
 def _wrong(notice: Notice, purchase: Purchase) -> tuple[str, str] | None:
     """What keeps a payment from being this purchase's, as an alert and a verdict."""
-    if purchase.test == notice.live:
-        return WRONG_MODE[notice.live]
     if notice.currency != purchase.currency:
         return "wrong_currency", "wrong currency"
     if notice.amount_minor != purchase.price_minor:

@@ -137,12 +137,17 @@ async def of_purchase(db: AsyncSession, user: uuid.UUID, purchase: uuid.UUID) ->
     return (await db.scalars(chosen.order_by(Invoice.issued_at, Invoice.no))).all()
 
 
-async def pdf(db: AsyncSession, user: uuid.UUID, invoice: uuid.UUID) -> bytes:
-    """A document as a page, in the language its reader had when it was issued. Raises NoSuchInvoice."""
+async def document(db: AsyncSession, user: uuid.UUID, invoice: uuid.UUID) -> tuple[InvoiceDocument, str]:
+    """What stands on a document, and the locale its reader had when it was issued. Raises NoSuchInvoice."""
     found = await db.scalar(select(Invoice).where(Invoice.user_id == user, Invoice.id == invoice))
     if found is None:
         raise NoSuchInvoice
-    return render_invoice(_document(found), str(found.buyer.get("locale", "en")))
+    return _document(found), str(found.buyer.get("locale", "en"))
+
+
+async def pdf(db: AsyncSession, user: uuid.UUID, invoice: uuid.UUID) -> bytes:
+    """A document as a page, drawn at once: not for a server, which has others waiting. Raises NoSuchInvoice."""
+    return render_invoice(*await document(db, user, invoice))
 
 
 async def _correct(

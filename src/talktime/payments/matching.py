@@ -92,6 +92,28 @@ async def known(db: AsyncSession, purchase: Purchase) -> Known:
     return Known() if row is None else Known(row.checkout_id, row.payment_id)
 
 
+async def is_granted(db: AsyncSession, purchase: Purchase, payment_id: str) -> bool:
+    """Whether this payment is the one that a purchase was credited for."""
+    return purchase.credited_at is not None and (await known(db, purchase)).payment_id in (None, payment_id)
+
+
+async def granted(db: AsyncSession, gateway: str, payment_id: str) -> bool:
+    """Whether any purchase was credited for this payment."""
+    found = await db.scalar(
+        select(Purchase.id)
+        .join(
+            PurchaseDirectory,
+            (PurchaseDirectory.user_id == Purchase.user_id) & (PurchaseDirectory.purchase_id == Purchase.id),
+        )
+        .where(
+            PurchaseDirectory.gateway == gateway,
+            PurchaseDirectory.payment_id == payment_id,
+            Purchase.credited_at.is_not(None),
+        )
+    )
+    return found is not None
+
+
 async def remember(
     db: AsyncSession, purchase: Purchase, *, checkout_id: str | None = None, payment_id: str | None = None
 ) -> None:

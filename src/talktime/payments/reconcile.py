@@ -15,7 +15,7 @@ from talktime import inbox
 from talktime.db.session import Database
 from talktime.errors import BadInput, ProviderError
 from talktime.gateways.contract import BadMessage, Gateway, Notice, NoticeKind, RefundStatus
-from talktime.payments import matching
+from talktime.payments import matching, ungranted
 from talktime.payments.models import (
     PaymentReversal,
     Purchase,
@@ -24,7 +24,9 @@ from talktime.payments.models import (
     PurchaseState,
     ReversalState,
 )
+from talktime.payments.reversal_states import AnyReversal
 from talktime.payments.till import Till, listed
+from talktime.payments.ungranted_models import UngrantedReversal
 
 WHY = "everybody's purchases are compared with what the payment company knows"
 
@@ -32,6 +34,8 @@ _MARGIN = timedelta(hours=1)
 """What was made so close to the edges of the time asked for may stand beyond them at the company."""
 _STALE = timedelta(minutes=30)
 _STALE_MAX = 500
+_PAID = (NoticeKind.PAID, NoticeKind.CHARGE_PAID)
+_UNDECIDED = (ReversalState.PENDING, ReversalState.OPENED, ReversalState.WITHDRAWN, ReversalState.REINSTATED)
 _REFUND_STATES = {
     RefundStatus.PENDING: (ReversalState.PENDING, ReversalState.SUCCEEDED),
     RefundStatus.SUCCEEDED: (ReversalState.SUCCEEDED,),
@@ -120,21 +124,18 @@ async def oldest_undecided(db: AsyncSession, gateway: Gateway) -> datetime | Non
     charge = select(func.min(Purchase.created_at)).where(
         *_ours(gateway), Purchase.kind == PurchaseKind.TOP_UP, Purchase.state == PurchaseState.PENDING
     )
-    is_open = PaymentReversal.state.in_(
-        (ReversalState.PENDING, ReversalState.OPENED, ReversalState.WITHDRAWN, ReversalState.REINSTATED)
-    )
-    is_owed = (PaymentReversal.state == ReversalState.WON) & (
-        PaymentReversal.withdrawn_minor > PaymentReversal.reinstated_minor
-    )
     reversal = (
         select(func.min(PaymentReversal.created_at))
         .join(
             Purchase,
             (Purchase.user_id == PaymentReversal.user_id) & (Purchase.id == PaymentReversal.purchase_id),
         )
-        .where(*_ours(gateway), is_open | is_owed)
+        .where(*_ours(gateway), _is_undecided(PaymentReversal))
     )
-    found = [await db.scalar(charge), await db.scalar(reversal)]
+    other = select(func.min(UngrantedReversal.created_at)).where(
+        UngrantedReversal.gateway == gateway.name, _is_undecided(UngrantedReversal)
+    )
+    found = [await db.scalar(charge), await db.scalar(reversal), await db.scalar(other)]
     return min((at for at in found if at is not None), default=None)
 
 
@@ -143,7 +144,7 @@ async def _compare(
 ) -> None:
     """Note what one notice says that we do not know, and handle it."""
     async with database.transaction(everyone=WHY) as db:
-        what = await _difference(db, gateway, notice)
+        what = await difference(db, gateway, notice)
     if what is None:
         return
     mended, verdict = False, ""
@@ -153,7 +154,7 @@ async def _compare(
         while await inbox.drain(database, till.handlers()):
             pass
         async with database.transaction(everyone=WHY) as db:
-            mended = await _difference(db, gateway, notice) is None
+            mended = await difference(db, gateway, notice) is None
             verdict = await _verdict(db, gateway, notice)
     found.differences.append(
         Difference(
@@ -172,24 +173,24 @@ async def _compare(
     )
 
 
-async def _difference(db: AsyncSession, gateway: Gateway, notice: Notice) -> str | None:
-    """What we do not know of this, or know otherwise; None when we agree."""
+async def difference(db: AsyncSession, gateway: Gateway, notice: Notice) -> str | None:
+    """What we do not know of this, or know otherwise; None when we agree. Needs a transaction that is everyone's."""
     if notice.kind in (NoticeKind.OPEN, NoticeKind.OTHER, NoticeKind.HINT):
         return None
+    if notice.kind in _PAID:
+        what = await _of_payment(db, gateway, notice)
+        is_over = what and notice.payment_id and await ungranted.is_settled(db, gateway.name, notice.payment_id)
+        return None if is_over else what
     try:
         purchase = await matching.find(db, gateway.name, notice)
     except matching.Contradiction:
         return "contradictory"
     name = notice.refund_id or notice.dispute_id
     if name is not None:
-        return _of_reversal(notice, await db.get(PaymentReversal, (purchase.user_id, name)) if purchase else None)
-    if notice.kind in (NoticeKind.PAID, NoticeKind.CHARGE_PAID):
-        if purchase is None:
-            return "unknown payment"
-        if purchase.credited_at is None:
-            return "not granted"
-        known = (await matching.known(db, purchase)).payment_id
-        return None if notice.payment_id in (None, known) else "paid twice"
+        payment = notice.payment_id
+        if purchase is not None and payment is not None and await matching.is_granted(db, purchase, payment):
+            return _of_reversal(notice, await db.get(PaymentReversal, (purchase.user_id, name)))
+        return _of_reversal(notice, await ungranted.reversal(db, gateway.name, name))
     if purchase is None:
         return None  # nothing was paid, so nothing is missing
     over = {
@@ -201,7 +202,21 @@ async def _difference(db: AsyncSession, gateway: Gateway, notice: Notice) -> str
     return None if purchase.state in over[notice.kind] else "other state"
 
 
-def _of_reversal(notice: Notice, reversal: PaymentReversal | None) -> str | None:
+async def _of_payment(db: AsyncSession, gateway: Gateway, notice: Notice) -> str | None:
+    """What is not as it should be of a payment that came."""
+    try:
+        purchase = await matching.find(db, gateway.name, notice)
+    except matching.Contradiction:
+        return "contradictory"
+    if purchase is None:
+        return "unknown payment"
+    if purchase.credited_at is None:
+        return "not granted"
+    known = (await matching.known(db, purchase)).payment_id
+    return None if notice.payment_id in (None, known) else "paid twice"
+
+
+def _of_reversal(notice: Notice, reversal: AnyReversal | None) -> str | None:
     is_refund = notice.kind is NoticeKind.REFUND
     if reversal is None:
         never_left = notice.refund_status in (RefundStatus.FAILED, RefundStatus.CANCELED)
@@ -326,6 +341,12 @@ async def _unknown_there(
         if reversal.id not in names
     ]
     return found
+
+
+def _is_undecided(reversal: type[PaymentReversal] | type[UngrantedReversal]) -> ColumnElement[bool]:
+    """Open, or won with money that has not come back."""
+    is_owed = (reversal.state == ReversalState.WON) & (reversal.withdrawn_minor > reversal.reinstated_minor)
+    return reversal.state.in_(_UNDECIDED) | is_owed
 
 
 def _ours(gateway: Gateway) -> tuple[ColumnElement[bool], ...]:

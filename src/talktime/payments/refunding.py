@@ -24,6 +24,7 @@ from talktime.payments import matching, refunds
 from talktime.payments.checkout import KEY_AGE_MAX
 from talktime.payments.invoices import Billing
 from talktime.payments.models import PaymentReversal, Purchase, PurchaseState, RefundRequest, RefundRequestState
+from talktime.payments.reversal_states import money_out
 
 WHY = "the operator gives a customer's money back"
 
@@ -148,7 +149,7 @@ async def _gone(db: AsyncSession, purchase: Purchase) -> int:
     What nobody heard of for so long that it cannot be asked for again under its key counts no more: had the company
     done it, its event or its list would have said so, and it never gives back more than there is.
     """
-    gone = [refunds.money_out(each) for each in await reversals(db, purchase.user_id, purchase.id)]
+    gone = [money_out(each) for each in await reversals(db, purchase.user_id, purchase.id)]
     asked = await db.scalars(
         select(RefundRequest.amount_minor).where(
             RefundRequest.user_id == purchase.user_id,

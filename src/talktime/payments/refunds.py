@@ -8,52 +8,16 @@ number of times, ends the same; and what was refunded is not taken a second time
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from talktime.accounts.models import User, UserStatus
 from talktime.alerts import raise_alert
 from talktime.credits import money
 from talktime.credits.models import CreditReversal, TransactionType
-from talktime.gateways.contract import Notice, NoticeKind, RefundStatus
-from talktime.inbox import NotYet
+from talktime.gateways.contract import Notice
 from talktime.notices.tell import tell
-from talktime.payments import invoices, matching
+from talktime.payments import invoices, matching, ungranted
 from talktime.payments.invoices import Billing
 from talktime.payments.models import PaymentReversal, Purchase, ReversalKind, ReversalState
-
-_NEVER_LEFT = frozenset({ReversalState.FAILED, ReversalState.CANCELED})
-_RANKS = {
-    ReversalState.PENDING: 0,
-    ReversalState.OPENED: 0,
-    ReversalState.SUCCEEDED: 1,
-    ReversalState.WITHDRAWN: 1,
-    ReversalState.REINSTATED: 2,
-    ReversalState.FAILED: 3,
-    ReversalState.CANCELED: 3,
-    ReversalState.WON: 3,
-    ReversalState.LOST: 3,
-}
-"""A state gives way to a higher one only: a refund that failed did so after it seemed to succeed."""
-_REFUNDS = {
-    RefundStatus.PENDING: ReversalState.PENDING,
-    RefundStatus.SUCCEEDED: ReversalState.SUCCEEDED,
-    RefundStatus.FAILED: ReversalState.FAILED,
-    RefundStatus.CANCELED: ReversalState.CANCELED,
-}
-_DISPUTES = {
-    NoticeKind.DISPUTE_OPENED: ReversalState.OPENED,
-    NoticeKind.DISPUTE_WITHDRAWN: ReversalState.WITHDRAWN,
-    NoticeKind.DISPUTE_REINSTATED: ReversalState.REINSTATED,
-}
-
-
-def waits_for(payment_id: str) -> str:
-    """What an event waits for that is about a payment we have not heard of yet."""
-    return f"payment {payment_id}"
-
-
-def money_out(reversal: PaymentReversal) -> int:
-    """What one refund or dispute has taken out of a purchase, in minor units."""
-    if reversal.kind is ReversalKind.REFUND:
-        return 0 if reversal.state in _NEVER_LEFT else reversal.amount_minor
-    return max(0, reversal.withdrawn_minor - reversal.reinstated_minor)
+from talktime.payments.reversal_states import advance, first_state, kind_of, money_out, name_of
 
 
 def credits_out(credits: int, price_minor: int, out_minor: int) -> int:
@@ -64,7 +28,7 @@ def credits_out(credits: int, price_minor: int, out_minor: int) -> int:
 async def note(db: AsyncSession, billing: Billing, gateway: str, notice: Notice) -> str:
     """Write down what became of a refund or a dispute, and take back or give back credits; gives the verdict.
 
-    Needs a transaction that is everyone's. Raises NotYet while its purchase is not credited.
+    Needs a transaction that is everyone's. Raises NotYet while nobody has told of its payment.
     """
     if notice.payment_id is None:
         await matching.alert(db, "unknown_payment", gateway, notice)
@@ -74,18 +38,19 @@ async def note(db: AsyncSession, billing: Billing, gateway: str, notice: Notice)
     except matching.Contradiction:
         await matching.alert(db, "unknown_payment", gateway, notice)
         return "contradictory"
-    if purchase is None or purchase.credited_at is None:
-        raise NotYet(waits_for(notice.payment_id))
+    if purchase is None or not await matching.is_granted(db, purchase, notice.payment_id):
+        # Not of the money that the credits were granted for, whoever's name stands on it.
+        return await ungranted.went_back(db, gateway, notice)
     wrong = _wrong(notice, purchase)
     known = await _known(db, purchase, notice)
-    if known is not None and (known.purchase_id, known.kind) != (purchase.id, _kind(notice)):
+    if known is not None and (known.purchase_id, known.kind) != (purchase.id, kind_of(notice)):
         wrong = ("unknown_payment", "another purchase's")
     if wrong is not None:
         await matching.alert(db, wrong[0], gateway, notice, purchase)
         return wrong[1]
     before = None if known is None else (known.state, money_out(known))
     reversal = known or _new(purchase, notice)
-    _advance(reversal, notice)
+    advance(reversal, notice)
     if before == (reversal.state, money_out(reversal)):
         return "nothing to do"
     db.add(reversal)
@@ -109,20 +74,10 @@ def _wrong(notice: Notice, purchase: Purchase) -> tuple[str, str] | None:
     return None
 
 
-def _kind(notice: Notice) -> ReversalKind:
-    return ReversalKind.REFUND if notice.kind is NoticeKind.REFUND else ReversalKind.DISPUTE
-
-
-def _name(notice: Notice) -> str:
-    name = notice.refund_id if notice.kind is NoticeKind.REFUND else notice.dispute_id
-    assert name is not None, notice.kind
-    return name
-
-
 async def _known(db: AsyncSession, purchase: Purchase, notice: Notice) -> PaymentReversal | None:
     row: PaymentReversal | None = await db.scalar(
         select(PaymentReversal)
-        .where(PaymentReversal.user_id == purchase.user_id, PaymentReversal.id == _name(notice))
+        .where(PaymentReversal.user_id == purchase.user_id, PaymentReversal.id == name_of(notice))
         .execution_options(populate_existing=True)
     )
     return row
@@ -130,13 +85,13 @@ async def _known(db: AsyncSession, purchase: Purchase, notice: Notice) -> Paymen
 
 def _new(purchase: Purchase, notice: Notice) -> PaymentReversal:
     """A refund or dispute that was never heard of, before its first word."""
-    kind = _kind(notice)
+    kind = kind_of(notice)
     return PaymentReversal(
         user_id=purchase.user_id,
-        id=_name(notice),
+        id=name_of(notice),
         purchase_id=purchase.id,
         kind=kind,
-        state=ReversalState.PENDING if kind is ReversalKind.REFUND else ReversalState.OPENED,
+        state=first_state(kind),
         amount_minor=notice.amount_minor,
         currency=purchase.currency,
         withdrawn_minor=0,
@@ -144,31 +99,6 @@ def _new(purchase: Purchase, notice: Notice) -> PaymentReversal:
         reason="",
         created_at=notice.created_at,
     )
-
-
-def _advance(reversal: PaymentReversal, notice: Notice) -> None:
-    """Let a word change what is known, whether it comes early or late."""
-    amount_minor = notice.amount_minor or 0
-    if notice.kind is NoticeKind.REFUND:
-        assert notice.refund_status is not None
-        state = _REFUNDS[notice.refund_status]
-    elif notice.kind is NoticeKind.DISPUTE_CLOSED:
-        state = ReversalState.WON if notice.dispute_won else ReversalState.LOST
-        if state is ReversalState.LOST:
-            # Lost is gone, also where nobody told that it was taken.
-            reversal.withdrawn_minor = max(reversal.withdrawn_minor, amount_minor)
-    else:
-        state = _DISPUTES[notice.kind]
-        if state is ReversalState.WITHDRAWN:
-            reversal.withdrawn_minor = max(reversal.withdrawn_minor, amount_minor)
-        elif state is ReversalState.REINSTATED:
-            reversal.reinstated_minor = max(reversal.reinstated_minor, amount_minor)
-    if reversal.kind is ReversalKind.DISPUTE:
-        # Of what comes back a part may be named; the dispute is about the most that anybody named.
-        reversal.amount_minor = max(reversal.amount_minor, amount_minor)
-    if _RANKS[state] > _RANKS[reversal.state]:
-        reversal.state = state
-    reversal.reason = reversal.reason or notice.reason
 
 
 async def _converge(db: AsyncSession, purchase: Purchase, reversal: PaymentReversal) -> None:
@@ -194,14 +124,17 @@ async def _converge(db: AsyncSession, purchase: Purchase, reversal: PaymentRever
         return
     is_refund = reversal.kind is ReversalKind.REFUND
     came_back = asked < 0
+    reference = await _reference(db, purchase, reversal, came_back=came_back)
     posted = await money.reverse(
         db,
         purchase.user_id,
         purchase.id,
         kind=TransactionType.REFUND if is_refund else TransactionType.DISPUTE,
-        reference=await _reference(db, purchase, reversal, came_back=came_back),
+        reference=reference,
         credits=asked,
     )
+    if posted.taken > 0 and posted.balance < 0:
+        await _alert_below_zero(db, purchase, reversal, reference, posted)
     if is_refund and posted.taken > 0:
         detail: dict[str, str | int] = {"purchase_id": str(purchase.id), "credits": posted.taken}
         await tell(db, purchase.user_id, "refunded", reversal.id, detail)
@@ -223,6 +156,23 @@ async def _reference(db: AsyncSession, purchase: Purchase, reversal: PaymentReve
         if await db.scalar(used) is None:
             return reference
         number += 1
+
+
+async def _alert_below_zero(
+    db: AsyncSession, purchase: Purchase, reversal: PaymentReversal, reference: str, posted: money.Reversal
+) -> None:
+    """Nobody will ever pay what is missing on a closed account, least of all where what was left was paid out."""
+    # Asked after the account was locked, so an account that is being closed is seen to be closed.
+    if await db.scalar(select(User.status).where(User.id == purchase.user_id)) is not UserStatus.CLOSED:
+        return
+    detail: dict[str, str | int] = {
+        "purchase_id": str(purchase.id),
+        "reversal_id": reversal.id,
+        "reference": reference,
+        "credits": posted.taken,
+        "below_zero": -posted.balance,
+    }
+    await raise_alert(db, "closed_below_zero", purchase.user_id, detail)
 
 
 async def _alert(db: AsyncSession, purchase: Purchase, reversal: PaymentReversal, *, was_known: bool) -> None:

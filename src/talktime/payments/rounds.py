@@ -18,7 +18,7 @@ from talktime.db.session import Database
 from talktime.errors import ProviderError, TalktimeError
 from talktime.gateways.contract import Gateway
 from talktime.jobs import Handler
-from talktime.payments import reconcile, saved_card, top_up
+from talktime.payments import open_checkouts, reconcile, saved_card, top_up
 from talktime.payments.fulfilment import SAVE_CARD_JOB
 from talktime.payments.till import Till
 
@@ -50,7 +50,17 @@ def jobs(database: Database, till: Till) -> Mapping[str, Handler]:
     async def save_card(gateway: str, user: str, purchase: str, payment: str) -> None:
         await saved_card.save(database, till.gateway(gateway), uuid.UUID(user), uuid.UUID(purchase), payment)
 
-    return {SAVE_CARD_JOB: save_card}
+    async def end_checkout(gateway: str, user: str, purchase: str, asked_at: int) -> None:
+        await open_checkouts.end(
+            database,
+            till,
+            gateway,
+            user=uuid.UUID(user),
+            purchase=uuid.UUID(purchase),
+            asked_at=datetime.fromtimestamp(asked_at, UTC),
+        )
+
+    return {SAVE_CARD_JOB: save_card, open_checkouts.END_CHECKOUT_JOB: end_checkout}
 
 
 async def hourly(database: Database, till: Till, gateway: Gateway, now: datetime) -> reconcile.Reconciliation | None:
@@ -79,6 +89,7 @@ async def hourly(database: Database, till: Till, gateway: Gateway, now: datetime
         undecided = await reconcile.oldest_undecided(db, gateway) if is_new_day else None
     if undecided is not None:
         since = min(since, max(undecided - _DAY, now - _UNDECIDED_MAX))
+    await open_checkouts.end_left_over(database, till, gateway)
     found = await reconcile.reconcile(database, till, gateway, since, now)
     if found.differences:
         _LOGGER.warning(

@@ -9,26 +9,22 @@ import argparse
 import asyncio
 import contextlib
 import os
-import signal
-import socket
-import sys
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Self
 
 import httpx
-import orjson
-import uvicorn
-from starlette.applications import Starlette
 
 from talktime.carriers.simulated import SimulatedAccount
 from talktime.settings import Settings
+from talktime.simulate.dialled import Dialled
 from talktime.simulate.doors import application
 from talktime.simulate.legs import Event, Leg
 from talktime.simulate.orders import Order
 from talktime.simulate.pacer import Pacer
 from talktime.simulate.post import Post
+from talktime.simulate.server import listen, serve, until_stopped
 
 LEGS_KEPT = 10_000
 """Calls that are over and that the API still knows."""
@@ -45,7 +41,7 @@ class SimulatedCarrier:
         self.token = token
         self.control_secret = control_secret
         self.port = port
-        self._legs: OrderedDict[str, Leg] = OrderedDict()
+        self._legs: OrderedDict[str, Leg | Dialled] = OrderedDict()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._stack = contextlib.AsyncExitStack()
 
@@ -70,9 +66,9 @@ class SimulatedCarrier:
             limits = httpx.Limits(max_connections=500, max_keepalive_connections=20)
             client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, limits=limits))
             self._post = Post(self.account, self.token, client)
-            listener = _listen(self.port)
+            listener = listen(self.port)
             self.port = listener.getsockname()[1]
-            await stack.enter_async_context(_serve(application(self), listener))
+            await stack.enter_async_context(serve(application(self), listener))
             stack.push_async_callback(self._drop_all)
             self._stack = stack.pop_all()
         return self
@@ -88,12 +84,13 @@ class SimulatedCarrier:
         stream_opened, stream_closed, second_socket, garbage_sent, fault, caller_says, caller_spoke_until, digit,
         agent_audio_begins (`answer_ms` after the caller's last loud frame), agent_audio_ends (`stopped_after_ms` after
         the caller began to interrupt), agent_interrupted, mark, mark_lost, hung_up, ended, report, report_failed,
-        report_dropped, error, and dropped when the phone company itself closes.
+        report_dropped, error, and dropped when the phone company itself closes. Of a call that is forwarded: leg_ended,
+        leg_report, leg_report_failed, leg_report_dropped, leg_error.
 
         `ended` is the call's last; only reports come after it. Whoever stops listening before hangs up.
         Raises BadInput before the first event when the order cannot be carried out.
         """
-        leg = Leg(order, self._post, self._pacer)
+        leg = Leg(order, self._post, self._pacer, self._keep)
         self._keep(leg)
         running = asyncio.create_task(leg.run())
         self._running[leg.record.sid] = running
@@ -107,15 +104,19 @@ class SimulatedCarrier:
         if not running.cancelled():
             running.result()  # an error of ours is raised here, not lost
 
-    def leg(self, sid: str) -> Leg | None:
+    def leg(self, sid: str) -> Leg | Dialled | None:
         """A call by its name, also one that is over."""
         return self._legs.get(sid)
+
+    def legs_of(self, sid: str) -> list[Dialled]:
+        """What a call was forwarded on, newest first."""
+        return [leg for leg in reversed(self._legs.values()) if isinstance(leg, Dialled) and leg.record.parent == sid]
 
     def live(self) -> int:
         """How many calls are going on, or still being reported."""
         return len(self._running)
 
-    def _keep(self, leg: Leg) -> None:
+    def _keep(self, leg: Leg | Dialled) -> None:
         self._legs[leg.record.sid] = leg
         while len(self._legs) > LEGS_KEPT:
             oldest = next((sid for sid, kept in self._legs.items() if kept.record.state.is_over), None)
@@ -130,68 +131,7 @@ class SimulatedCarrier:
         await asyncio.gather(*running, return_exceptions=True)
 
 
-class _Server(uvicorn.Server):
-    """A uvicorn that leaves signals to its host and tells when it is up."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.up.set()
-
-
-@contextlib.asynccontextmanager
-async def _serve(app: Starlette, listener: socket.socket) -> AsyncGenerator[None, None]:
-    config = uvicorn.Config(
-        app,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=2,
-    )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    up = asyncio.create_task(server.up.wait())
-    await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
-    up.cancel()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await serving
-        listener.close()
-
-
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
 # As a program of its own.
-
-
-async def run(carrier: SimulatedCarrier) -> None:
-    """Serve until SIGTERM or SIGINT; the first line on standard output says where."""
-    loop, over = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, over.set)
-    async with carrier:
-        sys.stdout.write(orjson.dumps({"api_base": carrier.api_base}).decode() + "\n")
-        sys.stdout.flush()
-        await over.wait()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -212,7 +152,7 @@ def main(arguments: list[str] | None = None) -> None:
     else:
         carrier = SimulatedCarrier.of(Settings())
         carrier.port = carrier.port if given.port is None else given.port
-    asyncio.run(run(carrier))
+    asyncio.run(until_stopped(carrier))
 
 
 def _secret(path: Path | None, variable: str) -> str:

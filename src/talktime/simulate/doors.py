@@ -8,11 +8,10 @@ import asyncio
 import base64
 import binascii
 import hmac
-import ipaddress
 import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Protocol
 
 import orjson
 from pydantic import ValidationError
@@ -24,6 +23,8 @@ from starlette.types import Receive, Scope, Send
 
 from talktime.errors import BadInput
 from talktime.simulate import twiml
+from talktime.simulate.answers import in_json, refusal_at_control_door
+from talktime.simulate.dialled import Dialled
 from talktime.simulate.legs import Event, Leg
 from talktime.simulate.orders import Order
 
@@ -37,8 +38,11 @@ class Company(Protocol):
     token: str
     control_secret: str
 
-    def leg(self, sid: str) -> Leg | None:
+    def leg(self, sid: str) -> Leg | Dialled | None:
         """A call by its name."""
+
+    def legs_of(self, sid: str) -> list[Dialled]:
+        """What a call was forwarded on, newest first."""
 
     def place(self, order: Order) -> AsyncGenerator[Event, None]:
         """Make a call. Raises BadInput at the first step."""
@@ -53,16 +57,21 @@ def application(company: Company) -> Starlette:
     async def show_or_change(request: Request) -> Response:
         return await _call_resource(company, request)
 
+    async def list_legs(request: Request) -> Response:
+        return await _legs_resource(company, request)
+
     async def place(request: Request) -> Response:
-        refusal = _control_refusal(company, request)
+        refusal = refusal_at_control_door(request, company.control_secret)
         return refusal if refusal is not None else await _place(company, request)
 
     async def health(request: Request) -> Response:
-        return _control_refusal(company, request) or _json({"ok": True, "calls": company.live(), "pid": os.getpid()})
+        refusal = refusal_at_control_door(request, company.control_secret)
+        return refusal or in_json({"ok": True, "calls": company.live(), "pid": os.getpid()})
 
     return Starlette(
         routes=[
             Route("/2010-04-01/Accounts/{account}/Calls/{name}.json", show_or_change, methods=["GET", "POST"]),
+            Route("/2010-04-01/Accounts/{account}/Calls.json", list_legs, methods=["GET"]),
             Route("/simulate/calls", place, methods=["POST"]),
             Route("/simulate/health", health, methods=["GET"]),
         ]
@@ -78,18 +87,39 @@ async def _call_resource(company: Company, request: Request) -> Response:
     leg = company.leg(request.path_params["name"])
     if leg is None:
         return _api_error(404, 20404, f"The requested resource {request.url.path} was not found")
-    faults = leg.order.faults
-    leg.api_asked += 1
-    await asyncio.sleep(faults.api_delay_seconds)
-    if faults.api_status is not None and (faults.api_refusals is None or leg.api_asked <= faults.api_refusals):
-        codes = {404: 20404, 429: 20429, 500: 20500, 503: 20503}
-        return _api_error(faults.api_status, codes.get(faults.api_status, 20001), "As ordered")
+    refusal = await _fault(leg)
+    if refusal is not None:
+        return refusal
     if request.method == "POST":
         return await _change(leg, request)
-    return _json(leg.record.shown())
+    return in_json(leg.record.shown())
 
 
-async def _change(leg: Leg, request: Request) -> Response:
+async def _legs_resource(company: Company, request: Request) -> Response:
+    """The list of calls, which is asked for one call's legs only."""
+    if not _is_account(company, request):
+        return _api_error(401, 20003, "Authenticate")
+    parent = request.query_params.get("ParentCallSid", "")
+    if not parent:
+        return _api_error(400, 20001, "Only the legs of a call are listed here")
+    legs = company.legs_of(parent)
+    if legs and (refusal := await _fault(legs[0])) is not None:
+        return refusal
+    return in_json({"calls": [leg.record.shown() for leg in legs], "page": 0, "next_page_uri": None})
+
+
+async def _fault(leg: Leg | Dialled) -> Response | None:
+    """What the API answers to whatever is asked about a call, when its order says so."""
+    faults = leg.faults
+    leg.api_asked += 1
+    await asyncio.sleep(faults.api_delay_seconds)
+    if faults.api_status is None or (faults.api_refusals is not None and leg.api_asked > faults.api_refusals):
+        return None
+    codes = {404: 20404, 429: 20429, 500: 20500, 503: 20503}
+    return _api_error(faults.api_status, codes.get(faults.api_status, 20001), "As ordered")
+
+
+async def _change(leg: Leg | Dialled, request: Request) -> Response:
     async with request.form(max_files=0, max_fields=50) as form:
         wanted = {name: value for name, value in form.items() if isinstance(value, str)}
     if leg.record.state.is_over:
@@ -109,7 +139,7 @@ async def _change(leg: Leg, request: Request) -> Response:
         return _api_error(400, 21218, "Invalid Status")
     if "Status" in wanted:
         leg.hang_up("api")
-    return _json(leg.record.shown())
+    return in_json(leg.record.shown())
 
 
 def _is_account(company: Company, request: Request) -> bool:
@@ -124,7 +154,7 @@ def _is_account(company: Company, request: Request) -> bool:
 
 def _api_error(status: int, code: int, message: str) -> Response:
     more = f"https://www.twilio.com/docs/errors/{code}"
-    return _json({"code": code, "message": message, "more_info": more, "status": status}, status)
+    return in_json({"code": code, "message": message, "more_info": more, "status": status}, status)
 
 
 # The control door.
@@ -135,28 +165,16 @@ async def _place(company: Company, request: Request) -> Response:
     async for piece in request.stream():
         body += piece
         if len(body) > ORDER_BYTES_MAX:
-            return _json({"detail": "The order is too large."}, 413)
+            return in_json({"detail": "The order is too large."}, 413)
     try:
         order = Order.model_validate_json(bytes(body))
         events = company.place(order)
         first = await anext(events)
     except ValidationError as error:
-        return _json({"detail": str(error)}, 422)
+        return in_json({"detail": str(error)}, 422)
     except BadInput as error:
-        return _json({"detail": str(error)}, error.status)
+        return in_json({"detail": str(error)}, error.status)
     return _EventStream(first, events)
-
-
-def _control_refusal(company: Company, request: Request) -> Response | None:
-    peer = request.client.host if request.client is not None else ""
-    try:
-        near = ipaddress.ip_address(peer).is_loopback
-    except ValueError:
-        near = False
-    given = request.headers.get("authorization", "").encode("utf-8", "replace")
-    if near and hmac.compare_digest(given, f"Bearer {company.control_secret}".encode()):
-        return None
-    return _json({"detail": "This door needs its own secret."}, 401)
 
 
 class _EventStream(Response):
@@ -200,7 +218,3 @@ async def _chain(first: Event, events: AsyncGenerator[Event, None]) -> AsyncGene
 async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _json(value: dict[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(value), status_code=status, media_type="application/json")

@@ -4,10 +4,9 @@ The one rule: like the real one, it wants the key in its own header and a format
 """
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from talktime.simulate.vendor import STATUSES, Answered, Asked, Fault, Lost, VendorServer, pieces
+from talktime.simulate.vendor import STATUSES, Answered, Asked, Fault, VendorServer, lost_after, pieces
 
 
 @dataclass(slots=True)
@@ -41,7 +40,7 @@ class SimulatedElevenLabs:
         if fault == Fault.EMPTY:
             return Answered(200, "audio/basic", pieces())
         if fault in (Fault.CLOSES, Fault.BROKEN_MIDWAY):
-            return Answered(200, "audio/basic", _lost(self.ulaw[:400]))
+            return Answered(200, "audio/basic", lost_after(self.ulaw[:400]))
         return Answered(
             200,
             "audio/basic",
@@ -52,8 +51,3 @@ class SimulatedElevenLabs:
 def _error(status: int, code: str) -> Answered:
     body = {"detail": {"status": code, "message": code}}
     return Answered(status, "application/json", pieces(json.dumps(body).encode()))
-
-
-async def _lost(first: bytes) -> AsyncIterator[bytes]:
-    yield first
-    raise Lost

@@ -10,14 +10,11 @@ import asyncio
 import contextlib
 import ipaddress
 import os
-import signal
-import sys
 import time
 from pathlib import Path
 from typing import Self
 
 import httpx
-import orjson
 from starlette.applications import Starlette
 
 from talktime.gateways.simulated_account import WEBHOOK_PATH, SimulatedGatewayAccount
@@ -28,7 +25,7 @@ from talktime.simulate.gateway_checkout import CheckoutPages
 from talktime.simulate.gateway_control import ControlDoor, GatewayControl
 from talktime.simulate.gateway_events import Deliveries
 from talktime.simulate.gateway_kept import Kept
-from talktime.simulate.gateway_server import listen, serve
+from talktime.simulate.server import listen, serve, until_stopped
 
 DEBIT_SECONDS = 6.0
 _TICK_SECONDS = 0.2
@@ -141,17 +138,6 @@ def _near(host: str) -> str:
 # As a program of its own.
 
 
-async def run(gateway: SimulatedGateway) -> None:
-    """Serve until SIGTERM or SIGINT; the first line on standard output says where."""
-    loop, over = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, over.set)
-    async with gateway:
-        sys.stdout.write(orjson.dumps({"api_base": gateway.api_base}).decode() + "\n")
-        sys.stdout.flush()
-        await over.wait()
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Without arguments: the payment company of this installation, by its settings. Secrets come from the environment
     (SIMULATED_GATEWAY_KEY, SIMULATED_GATEWAY_WEBHOOK, SIMULATED_GATEWAY_CONTROL), never from the command line, where
@@ -179,7 +165,7 @@ def main(arguments: list[str] | None = None) -> None:
     else:
         gateway = SimulatedGateway.of(Settings(), given.port)
         gateway.webhook_url = given.webhook_url or gateway.webhook_url
-    asyncio.run(run(gateway))
+    asyncio.run(until_stopped(gateway))
 
 
 if __name__ == "__main__":

@@ -6,10 +6,9 @@ two names for one customer: each is refused here, so that it cannot be found out
 
 import asyncio
 import hashlib
-import hmac
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -18,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from talktime.simulate.answers import bears, in_json
 from talktime.simulate.gateway_books import Books, Refusal
 from talktime.simulate.gateway_deeds import Faults
 from talktime.simulate.gateway_objects import Obj, new_id, shown
@@ -151,9 +151,9 @@ class Api:
     async def _answer(self, request: Request, verb: Verb) -> Response:
         faults = self._faults()
         headers = {"Request-Id": new_id("req_", 14), "Stripe-Version": request.headers.get("stripe-version", "")}
-        if not self._is_ours(request):
+        if not bears(request, self._key):
             error = {"message": "Invalid API Key provided.", "type": "invalid_request_error"}
-            return _json({"error": error}, 401, headers)
+            return in_json({"error": error}, 401, headers)
         raw = request.url.query.encode() if request.method == "GET" else await _body(request)
         is_down = faults.api_status is not None and (faults.api_refusals is None or self._refused < faults.api_refusals)
         self._refused += is_down
@@ -162,8 +162,10 @@ class Api:
             headers.update(more)
         await asyncio.sleep(faults.api_delay_seconds)
         if is_down:
-            return _json({"error": {"message": "As ordered.", "type": "api_error"}}, faults.api_status or 500, headers)
-        return _json(said, status, headers)
+            return in_json(
+                {"error": {"message": "As ordered.", "type": "api_error"}}, faults.api_status or 500, headers
+            )
+        return in_json(said, status, headers)
 
     def _perform(self, request: Request, verb: Verb, raw: bytes) -> tuple[int, Obj, dict[str, str]]:
         """Do it, or give the answer that the same key had: also where that was a refusal."""
@@ -190,10 +192,6 @@ class Api:
             if len(self._answers) > KEYS_KEPT:
                 self._answers.popitem(last=False)
         return status, said, {"Idempotency-Key": key} if key else {}
-
-    def _is_ours(self, request: Request) -> bool:
-        given = request.headers.get("authorization", "").encode("utf-8", "replace")
-        return hmac.compare_digest(given, f"Bearer {self._key}".encode())
 
 
 def nested(text: str) -> dict[str, Any]:
@@ -231,7 +229,3 @@ async def _body(request: Request) -> bytes:
         if len(body) > _BODY_BYTES_MAX:
             return b""
     return bytes(body)
-
-
-def _json(value: Obj, status: int, headers: Mapping[str, str]) -> Response:
-    return Response(orjson.dumps(value), status, headers, media_type="application/json")

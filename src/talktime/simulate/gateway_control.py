@@ -4,8 +4,6 @@ The one rule: it asks for a secret of its own, and opens to this machine only. N
 """
 
 import asyncio
-import hmac
-import ipaddress
 import os
 import time
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from starlette.routing import Route
 
 from talktime.errors import BadInput, ProviderError
 from talktime.simulate import gateway_deeds as deeds
+from talktime.simulate.answers import in_json, refusal_at_control_door
 from talktime.simulate.gateway_books import Books, Refusal
 from talktime.simulate.gateway_events import Deliveries
 from talktime.simulate.gateway_objects import Obj, shown
@@ -50,7 +49,7 @@ class ControlDoor:
     async def _health(self, request: Request) -> Response:
         refusal = self._refusal(request)
         counts = {name: len(shelf) for name, shelf in self._books.shelves.items()}
-        return refusal or _json({"ok": True, "pid": os.getpid(), "counts": counts})
+        return refusal or in_json({"ok": True, "pid": os.getpid(), "counts": counts})
 
     async def _do(self, request: Request) -> Response:
         refusal = self._refusal(request)
@@ -58,11 +57,11 @@ class ControlDoor:
             return refusal
         try:
             deed = _DEED.validate_json(await request.body())
-            return _json(shown(self._perform(deed)))
+            return in_json(shown(self._perform(deed)))
         except ValidationError as error:
-            return _json({"detail": str(error)}, 422)
+            return in_json({"detail": str(error)}, 422)
         except Refusal as error:
-            return _json({"detail": str(error)}, 409)
+            return in_json({"detail": str(error)}, 409)
 
     async def _faults(self, request: Request) -> Response:
         refusal = self._refusal(request)
@@ -71,9 +70,9 @@ class ControlDoor:
         try:
             self._deliveries.faults = deeds.Faults.model_validate_json(await request.body())
         except ValidationError as error:
-            return _json({"detail": str(error)}, 422)
+            return in_json({"detail": str(error)}, 422)
         self._on_faults()
-        return _json({"ok": True})
+        return in_json({"ok": True})
 
     async def _events(self, request: Request) -> Response:
         events = [
@@ -86,7 +85,7 @@ class ControlDoor:
             }
             for event in self._books.shelves["event"].values()
         ]
-        return self._refusal(request) or _json({"events": events})
+        return self._refusal(request) or in_json({"events": events})
 
     async def _settled(self, request: Request) -> Response:
         refusal = self._refusal(request)
@@ -95,8 +94,8 @@ class ControlDoor:
         try:
             seconds = min(SETTLE_SECONDS_MAX, float(request.query_params.get("seconds", "10")))
         except ValueError:
-            return _json({"detail": "seconds is a number"}, 422)
-        return _json({"settled": await self._deliveries.settle(seconds)})
+            return in_json({"detail": "seconds is a number"}, 422)
+        return in_json({"settled": await self._deliveries.settle(seconds)})
 
     def _perform(self, deed: deeds.Deed) -> Obj:
         """Raises Refusal. Gives the object that it is about."""
@@ -138,15 +137,7 @@ class ControlDoor:
                 return {"released": True}
 
     def _refusal(self, request: Request) -> Response | None:
-        peer = request.client.host if request.client is not None else ""
-        try:
-            near = ipaddress.ip_address(peer).is_loopback
-        except ValueError:
-            near = False
-        given = request.headers.get("authorization", "").encode("utf-8", "replace")
-        if near and hmac.compare_digest(given, f"Bearer {self._secret}".encode()):
-            return None
-        return _json({"detail": "This door needs its own secret."}, 401)
+        return refusal_at_control_door(request, self._secret)
 
 
 class GatewayControl:
@@ -204,7 +195,3 @@ class GatewayControl:
         if response.status_code != 200:
             raise ProviderError(f"the simulated payment company refuses: HTTP {response.status_code}", permanent=True)
         return dict(orjson.loads(response.content))
-
-
-def _json(value: dict[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(value), status, media_type="application/json")

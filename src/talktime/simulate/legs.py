@@ -19,7 +19,8 @@ from websockets.exceptions import InvalidHandshake
 from talktime.carriers.contract import LegState
 from talktime.simulate import twiml
 from talktime.simulate.caller import Caller
-from talktime.simulate.orders import Order
+from talktime.simulate.dialled import Dialled
+from talktime.simulate.orders import Faults, Order
 from talktime.simulate.pacer import Pacer
 from talktime.simulate.post import Post
 from talktime.simulate.record import Record
@@ -46,8 +47,10 @@ _Cut = _Over | list[twiml.Verb]
 class Leg:
     """One call. `run` does it; events go to `events` until the final None."""
 
-    def __init__(self, order: Order, post: Post, pacer: Pacer) -> None:
-        """Raises BadInput when the script's sounds cannot be used."""
+    def __init__(
+        self, order: Order, post: Post, pacer: Pacer, on_dial: Callable[[Dialled], None] = lambda _leg: None
+    ) -> None:
+        """`on_dial` is told of each leg that is dialled. Raises BadInput when the script's sounds cannot be used."""
         self.order = order
         self.record = Record(post.account, order.caller, order.dialled)
         self.events: asyncio.Queue[Event | None] = asyncio.Queue()
@@ -61,9 +64,15 @@ class Leg:
         self._timers: list[asyncio.TimerHandle] = []
         self._limit: asyncio.TimerHandle | None = None
         self._streams: list[Stream] = []
+        self._dialled: list[Dialled] = []
+        self._on_dial = on_dial
         self._redirects = 0
 
     # What the API and the control door do with a leg.
+
+    @property
+    def faults(self) -> Faults:
+        return self.order.faults
 
     def hang_up(self, by: str) -> None:
         """End the call; nothing happens when it is over, or about to be."""
@@ -91,11 +100,14 @@ class Leg:
             over = await self._live()
             await self._finish(over)
             await self._reports.settle()
+            for leg in self._dialled:
+                await leg.reports.settle()
         except asyncio.CancelledError:
             self._emit("dropped")
             raise
         finally:
-            self._reports.cancel()
+            for reports in (self._reports, *(leg.reports for leg in self._dialled)):
+                reports.cancel()
             for timer in self._timers:
                 timer.cancel()
             for stream in self._streams:
@@ -190,17 +202,28 @@ class Leg:
                     await asyncio.sleep(len(verb.text.split()) / self.order.words_per_second)
                 case twiml.Dial():
                     self._answer("dial")
-                    self._emit("forwarded", number=verb.number, seconds_max=verb.seconds_max)
-                    await asyncio.sleep(min(self.order.dial_seconds, verb.seconds_max))
+                    leg = await self._dial(verb)
+                    if verb.action:
+                        return await self._follow(verb.action, leg.action_form())
                 case twiml.Connect():
                     self._answer("stream")
                     if (over := await self._connect(verb)) is not None:
                         return over
         return _Over("agent")
 
-    async def _follow(self, url: str) -> _Over:
+    async def _dial(self, verb: twiml.Dial) -> Dialled:
+        """Ring a person and let them talk; gives their leg, which is over."""
+        leg = Dialled(verb, self.record, self.order, self._post, self._emit_of_leg)
+        self._dialled.append(leg)
+        self._on_dial(leg)
+        self._emit("forwarded", number=verb.number, seconds_max=verb.seconds_max, call_sid=leg.record.sid)
+        await leg.run()
+        self._emit("leg_ended", state=leg.record.status, seconds=leg.record.seconds)
+        return leg
+
+    async def _follow(self, url: str, more: dict[str, str] | None = None) -> _Over:
         self._redirects += 1
-        answer = await self._fetch(url) if self._redirects <= REDIRECTS_MAX else None
+        answer = await self._fetch(url, more) if self._redirects <= REDIRECTS_MAX else None
         verbs = self._read(answer) if answer is not None else None
         return await self._do(verbs) if verbs is not None else _Over("carrier", LegState.FAILED)
 
@@ -290,6 +313,8 @@ class Leg:
         """The state's last step, at once, so that whoever asks is told the truth while sockets are still closing."""
         given_up = self.record.state is LegState.RINGING and over.by == "caller"
         self.record.end(LegState.CANCELED if given_up else over.state)
+        for leg in self._dialled:
+            leg.drop()
 
     async def _finish(self, over: _Over) -> None:
         """The one way out."""
@@ -342,6 +367,9 @@ class Leg:
 
     def _form(self) -> dict[str, str]:
         return self.record.form(self._post.account_shown(self.order.faults))
+
+    def _emit_of_leg(self, event: str, at: float | None = None, **facts: Any) -> None:
+        self._emit(f"leg_{event}", at, **facts)
 
     def _emit(self, event: str, at: float | None = None, **facts: Any) -> None:
         seconds = (time.monotonic() if at is None else at) - self.record.placed

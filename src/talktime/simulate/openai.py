@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from talktime.simulate.vendor import STATUSES, Answered, Asked, Fault, Lost, VendorServer, pieces
+from talktime.simulate.vendor import STATUSES, Answered, Asked, Fault, Lost, VendorServer, lost_after, pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class SimulatedOpenAI:
         if not asked.headers["content-type"].startswith("multipart/form-data") or b"RIFF" not in asked.body:
             return _error(400, "invalid_file")
         if self.server.fault in (Fault.CLOSES, Fault.BROKEN_MIDWAY):
-            return Answered(200, "application/json", _lost(b'{"te'))
+            return Answered(200, "application/json", lost_after(b'{"te'))
         body = b"{}" if self.server.fault == Fault.EMPTY else json.dumps({"text": self.transcript}).encode()
         return Answered(200, "application/json", pieces(body))
 
@@ -116,7 +116,7 @@ class SimulatedOpenAI:
         # An odd number of bytes at a time: samples are cut in two on their way.
         parts = [self.speech[start : start + 1001] for start in range(0, len(self.speech), 1001)]
         if self.server.fault in (Fault.CLOSES, Fault.BROKEN_MIDWAY):
-            return Answered(200, "audio/pcm", _lost(parts[0]))
+            return Answered(200, "audio/pcm", lost_after(parts[0]))
         return Answered(200, "audio/pcm", pieces(*parts))
 
 
@@ -177,8 +177,3 @@ def _forbidden(parameter: str) -> Answered:
 def _error(status: int, code: str) -> Answered:
     body = {"error": {"message": code, "type": "error", "param": None, "code": code}}
     return Answered(status, "application/json", pieces(json.dumps(body).encode()))
-
-
-async def _lost(first: bytes) -> AsyncIterator[bytes]:
-    yield first
-    raise Lost

@@ -153,6 +153,12 @@ class Order(_Value):
     """The caller hangs up if nobody has answered by then."""
     dial_seconds: Seconds = 1.0
     """How long somebody talks to whom the call is forwarded."""
+    dial_ring_seconds: Seconds = 0
+    """How long it rings there first."""
+    dial: Literal["answered", "busy", "no-answer", "failed"] = "answered"
+    """What becomes of forwarding the call."""
+    dial_faults: Faults = Faults()
+    """What goes wrong with the leg to that person: its reports, and what the API answers about it."""
     words_per_second: Annotated[float, Field(gt=0)] = 2.5
     """The speed of the carrier's own voice."""
     capture: bool = False

@@ -30,7 +30,9 @@ _ANONYMOUS = "+266696687"
 class Record:
     """One call. Times are `time.monotonic()`."""
 
-    def __init__(self, account: str, caller: str, dialled: str) -> None:
+    def __init__(self, account: str, caller: str, dialled: str, *, parent: str = "") -> None:
+        """`parent` names the call that this one was dialled for."""
+        self.parent = parent
         self.sid = "CA" + secrets.token_hex(16)
         self.state = LegState.RINGING
         self.placed = time.monotonic()
@@ -75,9 +77,10 @@ class Record:
             "CallStatus": self.status,
             "Called": self._dialled,
             "Caller": self._caller,
-            "Direction": "inbound",
+            "Direction": self._direction,
             "From": self._caller,
             "To": self._dialled,
+            **({"ParentCallSid": self.parent} if self.parent else {}),
         }
 
     def shown(self) -> dict[str, Any]:
@@ -86,7 +89,7 @@ class Record:
             "sid": self.sid,
             "account_sid": self._account,
             "api_version": "2010-04-01",
-            "direction": "inbound",
+            "direction": self._direction,
             "from": self._caller,
             "to": self._dialled,
             "status": self.status,
@@ -94,11 +97,15 @@ class Record:
             "start_time": self._wall(self.answered),
             "end_time": self._wall(self._ended),
             "duration": str(self.seconds) if self._ended is not None else None,
-            "parent_call_sid": None,
+            "parent_call_sid": self.parent or None,
             "price": self._price(),
             "price_unit": "USD",
             "uri": f"/2010-04-01/Accounts/{self._account}/Calls/{self.sid}.json",
         }
+
+    @property
+    def _direction(self) -> str:
+        return "outbound-dial" if self.parent else "inbound"
 
     def _price(self) -> str | None:
         """Begun minutes, as a figure below zero."""

@@ -28,6 +28,12 @@ class Speak:
 class Dial:
     number: str
     seconds_max: int
+    ring_seconds_max: int = 30
+    action: str = ""
+    """Where the carrier asks how to go on; "" goes on with the next verb."""
+    status_callback: str = ""
+    status_events: tuple[str, ...] = ()
+    """Of which events of the leg `status_callback` is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +80,7 @@ def _verb(element: ElementTree.Element) -> Verb:
         case "Say":
             return Speak(text=text, language=element.get("language", "en-US"))
         case "Dial":
-            numbers = [number.text or "" for number in element if number.tag == "Number"] or [text]
-            if len(numbers) != 1 or not numbers[0]:
-                raise BadMarkup("<Dial> of anything but one number is not understood here")
-            return Dial(number=numbers[0], seconds_max=_seconds(element, "timeLimit", 14400))
+            return _dial(element, text)
         case "Pause":
             return Wait(_seconds(element, "length", 1))
         case "Redirect":
@@ -87,6 +90,28 @@ def _verb(element: ElementTree.Element) -> Verb:
         case "Hangup":
             return End()
     raise BadMarkup(f"<{element.tag}> is not understood")
+
+
+def _dial(element: ElementTree.Element, text: str) -> Dial:
+    number = element[0] if len(element) == 1 and element[0].tag == "Number" else None
+    dialled = (number.text or "").strip() if number is not None else text
+    if not dialled or len(element) > (number is not None):
+        raise BadMarkup("<Dial> of anything but one number is not understood here")
+    callback = number.get("statusCallback", "") if number is not None else ""
+    events = tuple(number.get("statusCallbackEvent", "completed").split()) if number is not None and callback else ()
+    if set(events) - {"initiated", "ringing", "answered", "completed"}:
+        raise BadMarkup("statusCallbackEvent names an event that there is not")
+    for url in (element.get("action", ""), callback):
+        if url and not url.startswith(("http://", "https://")):
+            raise BadMarkup("an address of <Dial> is not http or https")
+    return Dial(
+        number=dialled,
+        seconds_max=_seconds(element, "timeLimit", 14400),
+        ring_seconds_max=_seconds(element, "timeout", 30),
+        action=element.get("action", ""),
+        status_callback=callback,
+        status_events=events,
+    )
 
 
 def _connect(element: ElementTree.Element) -> Connect:

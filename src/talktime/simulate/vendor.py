@@ -139,6 +139,12 @@ async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
         await asyncio.sleep(0)
 
 
+async def lost_after(first: bytes) -> AsyncIterator[bytes]:
+    """The beginning of an answer, and then no connection any more."""
+    yield first
+    raise Lost
+
+
 async def _read(reader: asyncio.StreamReader) -> Asked | None:
     """One request; None when the client has closed the connection instead."""
     try:

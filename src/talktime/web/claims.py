@@ -12,9 +12,8 @@ from talktime.errors import BadInput
 from talktime.http.context import context_of
 from talktime.web.forms import read_form
 from talktime.web.receipts import CLAIM_REASONS
-from talktime.web.render import error_page
 from talktime.web.routing import PageRoute
-from talktime.web.signing_in import who_asks
+from talktime.web.signing_in import signed_in
 
 router = APIRouter(route_class=PageRoute)
 
@@ -23,9 +22,7 @@ router = APIRouter(route_class=PageRoute)
 async def claim(request: Request, call: uuid.UUID) -> Response:
     """Say it, once; the call's page shows what comes of it."""
     form = await read_form(request)
-    identity = await who_asks(request)
-    if identity is None:
-        return error_page(404, "There is no such call, or you are not signed in.")
+    identity = await signed_in(request)
     reason = form.text("reason")
     if reason not in {each.value for each in CLAIM_REASONS}:
         raise BadInput("Say what it was: spam, a wrong number, or nobody there. Go back and choose one.")

@@ -3,16 +3,15 @@
 The one rule: a form of another site is refused before anything of it is read.
 """
 
-import asyncio
 import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from fastapi import Request
-from starlette.requests import ClientDisconnect
 
 from talktime.errors import BadInput
 from talktime.gateways import currencies
+from talktime.http.body import CutShort, TooLarge, WrongLength, read_body
 from talktime.http.context import context_of
 from talktime.http.security import refuse_other_sites
 
@@ -82,14 +81,12 @@ _NO_FORM = "This is no form of ours: open the page here and try again."
 
 
 async def _body(request: Request) -> bytes:
-    """The body, bounded in size and in time. Raises BadInput when it is too long, or does not come to its end."""
-    body = bytearray()
+    """The body, bounded in size and in time. Raises BadInput, in words for who filled the form in."""
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > _BYTES_MAX:
-                    raise BadInput("This form is too long.")
-    except (ClientDisconnect, TimeoutError):
+        return await read_body(request, bytes_max=_BYTES_MAX, seconds_max=_BODY_SECONDS)
+    except TooLarge:
+        raise BadInput("This form is too long.") from None
+    except CutShort:
         raise BadInput("This form did not come to its end: send it again.") from None
-    return bytes(body)
+    except WrongLength:
+        raise BadInput(_NO_FORM) from None

@@ -18,9 +18,10 @@ from talktime.accounts.reading import emails_of
 from talktime.accounts.sessions import Identity
 from talktime.alerts import board
 from talktime.calls import watching
-from talktime.calls.claims import claims
+from talktime.calls.claims import Claimed, claims
 from talktime.credits import adjustments, money
 from talktime.credits.account import funds_of
+from talktime.credits.models import Approval
 from talktime.db.session import Database
 from talktime.errors import BadInput, NotFound
 from talktime.gateways.currencies import format_money
@@ -52,6 +53,15 @@ class Case:
     user: str = ""
     tag: str = ""
     tone: words.Tone = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pile:
+    """The cases of one card."""
+
+    cases: Sequence[Case]
+    said: str
+    """What stands in the card's head: in which order, and whether there are more than are shown."""
 
 
 @router.get("")
@@ -120,69 +130,42 @@ async def _operator(request: Request) -> Identity:
 
 
 async def _everything(context: Context, identity: Identity) -> dict[str, Any]:
-    clock = Clock(datetime.now(UTC), identity.zone)
+    clock, locale = Clock(datetime.now(UTC), identity.zone), identity.locale
     async with context.database.transaction(user=identity.user_id, snapshot=True) as db:
         funds = await funds_of(db, identity.user_id)
         live = await watching.running(db, identity.user_id)
+    # One more than is shown, so that the page can say when there are more.
+    limit = _SHOWN + 1
     async with context.database.transaction(everyone=WHY, snapshot=True) as db:
-        alerts = await board.open_alerts(db, limit=_SHOWN)
-        waiting = await claims(db, limit=_SHOWN)
-        pending = await adjustments.pending(db, limit=_SHOWN)
-        bought = await overview.newest(db, limit=_SHOWN)
-        disputes = await overview.disputes(db, limit=_SHOWN)
-        unmatched = await overview.unmatched(db, limit=_SHOWN)
+        alerts = await board.open_alerts(db, limit=limit)
+        waiting = await claims(db, limit=limit)
+        pending = await adjustments.pending(db, limit=limit)
+        bought = await overview.newest(db, limit=limit)
+        disputes = await overview.disputes(db, limit=limit)
+        unmatched = await overview.unmatched(db, limit=limit)
         named = [*(each.user_id for each in alerts if each.user_id), *(each.user_id for each in pending)]
         emails = await emails_of(db, [*named, *(each.requested_by for each in pending)])
     return {
         **frame(identity, funds, live, clock, "operator"),
-        "alerts": [_alert(each, emails, clock) for each in alerts],
-        "claims": [
-            Case(
-                id=f"{each.user_id}/{each.call_id}",
-                title=f"{each.reason.replace('_', ' ').capitalize()}, says {each.email}",
-                when=_when(each.created_at, clock),
-                sentence=f"{words.length_in_words(each.seconds)}, {words.credits_in_words(each.credits)}.",
-                details=[f"call {each.call_id}"],
-            )
-            for each in waiting
-        ],
-        "approvals": [
-            Case(
-                id=str(each.id),
-                title=f"{words.signed(each.amount)} for {emails[each.user_id]}{', as debt' if each.as_debt else ''}",
-                when=_when(each.created_at, clock),
-                sentence=each.reason,
-                details=[f"asked for by {emails[each.requested_by]}", f"reference {each.reference}"],
-                tag="yours" if each.requested_by == identity.user_id else "",
-            )
-            for each in pending
-        ],
-        "purchases": [_purchase(each, clock, identity.locale) for each in bought],
-        "disputes": [
-            Case(
-                id=each.id,
-                title=f"{format_money(each.amount_minor, each.currency, identity.locale)}, {each.email}",
-                when=_when(each.created_at, clock),
-                sentence=each.reason.replace("_", " "),
-                details=[f"{each.kind.lower()} {each.id}", f"purchase {each.purchase_id}"],
-                tag=each.state.lower(),
-                tone="bad" if each.state in ("LOST", "WITHDRAWN", "OPENED", "FAILED") else "",
-            )
-            for each in disputes
-        ],
-        "events": [
-            Case(
-                id=str(each.id),
-                title=f"{each.provider}: {each.event_id}",
-                when=_when(each.received_at, clock),
-                sentence=each.outcome,
-                details=[f"talktime ledger payments again {each.id}"],
-                tag="gave up" if each.gave_up else "",
-                tone="bad" if each.gave_up else "",
-            )
-            for each in unmatched
-        ],
+        "alerts": _oldest([_alert(each, emails, clock) for each in alerts], "oldest first"),
+        "claims": _oldest([_claim(each, clock) for each in waiting], "customers say"),
+        "approvals": _oldest(
+            [_approval(each, emails, identity, clock) for each in pending], "wait for a second person"
+        ),
+        "purchases": _newest([_purchase(each, clock, locale) for each in bought]),
+        "disputes": _newest([_reversal(each, clock, locale) for each in disputes]),
+        "events": _newest([_event(each, clock) for each in unmatched]),
     }
+
+
+def _oldest(cases: Sequence[Case], said: str) -> Pile:
+    """What waits, oldest first; `said` when all of it is shown."""
+    return Pile(cases[:_SHOWN], f"the oldest {_SHOWN}, more wait" if len(cases) > _SHOWN else said)
+
+
+def _newest(cases: Sequence[Case]) -> Pile:
+    """What happened, newest first."""
+    return Pile(cases[:_SHOWN], f"the newest {_SHOWN} of more" if len(cases) > _SHOWN else "newest first")
 
 
 def _alert(alert: board.Shown, emails: Mapping[uuid.UUID, str], clock: Clock) -> Case:
@@ -193,6 +176,28 @@ def _alert(alert: board.Shown, emails: Mapping[uuid.UUID, str], clock: Clock) ->
         sentence=alert.sentence,
         details=[f"{name.replace('_', ' ')} {value}" for name, value in alert.detail.items()],
         user=emails.get(alert.user_id, "") if alert.user_id else "",
+    )
+
+
+def _claim(claim: Claimed, clock: Clock) -> Case:
+    return Case(
+        id=f"{claim.user_id}/{claim.call_id}",
+        title=f"{claim.reason.replace('_', ' ').capitalize()}, says {claim.email}",
+        when=_when(claim.created_at, clock),
+        sentence=f"{words.length_in_words(claim.seconds)}, {words.credits_in_words(claim.credits)}.",
+        details=[f"call {claim.call_id}"],
+    )
+
+
+def _approval(approval: Approval, emails: Mapping[uuid.UUID, str], identity: Identity, clock: Clock) -> Case:
+    as_debt = ", as debt" if approval.as_debt else ""
+    return Case(
+        id=str(approval.id),
+        title=f"{words.signed(approval.amount)} for {emails[approval.user_id]}{as_debt}",
+        when=_when(approval.created_at, clock),
+        sentence=approval.reason,
+        details=[f"asked for by {emails[approval.requested_by]}", f"reference {approval.reference}"],
+        tag="yours" if approval.requested_by == identity.user_id else "",
     )
 
 
@@ -210,6 +215,31 @@ def _purchase(bought: overview.Bought, clock: Clock, locale: str) -> Case:
         + (["a test: no money moves"] if bought.test else []),
         tag=bought.state.lower(),
         tone=tones.get(bought.state, ""),
+    )
+
+
+def _reversal(reversal: overview.Reversed, clock: Clock, locale: str) -> Case:
+    return Case(
+        id=reversal.id,
+        title=f"{format_money(reversal.amount_minor, reversal.currency, locale)}, {reversal.email}",
+        when=_when(reversal.created_at, clock),
+        sentence=reversal.reason.replace("_", " "),
+        details=[f"{reversal.kind.lower()} {reversal.id}", f"purchase {reversal.purchase_id}"],
+        tag=reversal.state.lower(),
+        tone="bad" if reversal.state in ("LOST", "WITHDRAWN", "OPENED", "FAILED") else "",
+    )
+
+
+def _event(event: overview.Unmatched, clock: Clock) -> Case:
+    return Case(
+        id=str(event.id),
+        title=f"{event.provider}: {event.event_id}",
+        when=_when(event.received_at, clock),
+        sentence=event.outcome,
+        # Only what was given up can be handled again.
+        details=[f"talktime ledger payments again {event.id}" if event.gave_up else f"event {event.id}"],
+        tag="gave up" if event.gave_up else "",
+        tone="bad" if event.gave_up else "",
     )
 
 

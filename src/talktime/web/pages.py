@@ -22,9 +22,9 @@ from talktime.numbers.models import PhoneNumber
 from talktime.web import words
 from talktime.web.frame import frame
 from talktime.web.receipts import claim_view
-from talktime.web.render import error_page, page
+from talktime.web.render import page
 from talktime.web.routing import PageRoute
-from talktime.web.signing_in import who_asks
+from talktime.web.signing_in import signed_in, who_asks
 from talktime.web.views import AgentView, agent_view, call_view, reply_time
 from talktime.web.words import Clock
 
@@ -59,9 +59,7 @@ async def overview_since(request: Request, version: str = "") -> Response:
 @router.get("/calls/{call}")
 async def one_call(request: Request, call: uuid.UUID) -> Response:
     """One call on a page of its own."""
-    identity = await who_asks(request)
-    if identity is None:
-        return error_page(404, "There is no such call, or you are not signed in.")
+    identity = await signed_in(request)
     return page("call.html", **await _one_call(context_of(request), identity, call))
 
 

@@ -96,8 +96,9 @@ def _receipt_facts(record: CallRecord, receipt: Receipt, clock: Clock) -> list[t
     if call.ended_at is not None:
         facts.append(("Ended", f"{clock.local(call.ended_at):%H:%M:%S}"))
     if call.answered_at is not None:
-        facts.append(("Talk time, by our clock", words.length_in_words(receipt.seconds)))
-        if receipt.carrier_seconds is not None:
+        whose = "the phone company's" if receipt.parent_id is not None else "our"
+        facts.append((f"Talk time, by {whose} clock", words.length_in_words(receipt.seconds)))
+        if receipt.carrier_seconds is not None and receipt.is_comparable:
             facts.append(("By the phone company's clock", words.length_in_words(receipt.carrier_seconds)))
     return facts
 
@@ -108,19 +109,25 @@ def _receipt_line(line: ReceiptLine) -> tuple[str, str, str]:
     if line.type == "ADMIN_ADJUSTMENT" and (line.reason or "").startswith("not charged"):
         label = "Given back"
     before = words.figure(line.balance_after - line.amount)
-    return label, words.figure(line.amount), f"Balance {before} → {words.figure(line.balance_after)}"
+    return label, words.signed(line.amount), f"Balance {before} → {words.figure(line.balance_after)}"
 
 
 def _receipt_notes(receipt: Receipt) -> list[str]:
     notes = []
     if receipt.not_charged_reason:
-        notes.append(words.not_charged(receipt.not_charged_reason))
+        notes.append(words.not_charged(receipt.not_charged_reason, is_leg=receipt.parent_id is not None))
     elif not receipt.charged and 0 < receipt.seconds < receipt.rate.free_seconds:
         notes.append(f"Not charged: a call shorter than {words.length_in_words(receipt.rate.free_seconds)} is free.")
     elif not receipt.charged:
         notes.append("Not charged.")
     if any(line.type == "GRACE_USAGE" for line in receipt.lines):
         notes.append("On grace means below zero, so that a call is not cut short; your next purchase pays it back.")
+    if receipt.legs:
+        notes.append(
+            "The agent's part ends where the caller was put through. That is a call of its own, with its receipt."
+        )
+    if receipt.parent_id is not None and receipt.charged:
+        notes.append("Time and charge of a call that was put through go by the phone company's clock.")
     if receipt.counted_seconds != receipt.seconds and not receipt.not_charged_reason:
         notes.append("The phone company measured another length than we did; theirs is what counts.")
     if receipt.final_reason and (note := words.no_more_time(receipt.final_reason)):

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 
 from talktime.accounts import sessions
 from talktime.accounts.sessions import Identity
+from talktime.errors import NotFound
 from talktime.http.context import context_of
 from talktime.http.security import clear_session, refuse_other_sites, session_token, set_session
 from talktime.web.render import page
@@ -64,3 +65,11 @@ async def who_asks(request: Request) -> Identity | None:
         return None
     async with context.database.transaction(everyone=sessions.WHY) as db:
         return await sessions.identify(db, token)
+
+
+async def signed_in(request: Request) -> Identity:
+    """Who is signed in at this browser. Raises NotFound for nobody: for them there is no such page."""
+    identity = await who_asks(request)
+    if identity is None:
+        raise NotFound("There is no such page, or you are not signed in.")
+    return identity

@@ -22,17 +22,18 @@ from talktime.credits.models import TransactionType
 from talktime.credits.statement_pages import description_of, document_of, stream_on_paper
 from talktime.credits.statements import Statement, StatementLine
 from talktime.documents.export import stream_statement_csv
+from talktime.documents.invoice import render_invoice
 from talktime.documents.receipt import render_receipt_pdf
 from talktime.documents.statement import render_statement_pdf
 from talktime.errors import NotFound
 from talktime.http.context import context_of
 from talktime.payments import invoices
 from talktime.web import credit_views as views
-from talktime.web import words
+from talktime.web import drawing, words
 from talktime.web.frame import frame
 from talktime.web.render import page
 from talktime.web.routing import PageRoute
-from talktime.web.signing_in import who_asks
+from talktime.web.signing_in import signed_in
 from talktime.web.words import Clock
 
 _MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])", re.ASCII)
@@ -62,10 +63,12 @@ async def as_csv(request: Request, month: str) -> Response:
 async def as_pdf(request: Request, month: str) -> Response:
     """A month as pages to keep."""
     identity, first = await _asked(request, month)
-    async with context_of(request).database.transaction(user=identity.user_id, snapshot=True) as db:
-        found = await statements.statement(db, identity.user_id, first, identity.zone)
-    document = document_of(found, identity.name)
-    body = await asyncio.to_thread(render_statement_pdf, document, identity.locale)
+    async with drawing.a_place():
+        async with context_of(request).database.transaction(user=identity.user_id, snapshot=True) as db:
+            found = await statements.statement(db, identity.user_id, first, identity.zone)
+        document = document_of(found, identity.name)
+        drawing.refuse_too_long(document)
+        body = await asyncio.to_thread(render_statement_pdf, document, identity.locale)
     return _pdf(body, f"credits-{month}.pdf")
 
 
@@ -101,38 +104,35 @@ async def statement(request: Request, month: str) -> Response:
 @router.get("/invoices/{invoice}.pdf")
 async def invoice_pdf(request: Request, invoice: uuid.UUID) -> Response:
     """An invoice or a credit note."""
-    identity = await _identity(request)
-    async with context_of(request).database.transaction(user=identity.user_id) as db:
-        body = await invoices.pdf(db, identity.user_id, invoice)
+    identity = await signed_in(request)
+    async with drawing.a_place():
+        async with context_of(request).database.transaction(user=identity.user_id) as db:
+            document, locale = await invoices.document(db, identity.user_id, invoice)
+        body = await asyncio.to_thread(render_invoice, document, locale)
     return _pdf(body, f"invoice-{invoice}.pdf")
 
 
 @router.get("/calls/{call}/receipt.pdf")
 async def receipt_pdf(request: Request, call: uuid.UUID) -> Response:
     """How a call's charge was arrived at."""
-    identity = await _identity(request)
+    identity = await signed_in(request)
     async with context_of(request).database.transaction(user=identity.user_id, snapshot=True) as db:
         record = await history.one(db, identity.user_id, call)
         found = await receipt(db, identity.user_id, call)
     business = record.call.agent.business if record.call.agent else identity.name
     document = receipt_document(found, business=business, zone=identity.zone)
-    return _pdf(await asyncio.to_thread(render_receipt_pdf, document, identity.locale), f"receipt-{call}.pdf")
+    async with drawing.a_place():
+        body = await asyncio.to_thread(render_receipt_pdf, document, identity.locale)
+    return _pdf(body, f"receipt-{call}.pdf")
 
 
 async def _asked(request: Request, month: str) -> tuple[Identity, date]:
     """Who asks, and the first day of the month. Raises NotFound for what is no month."""
-    identity = await _identity(request)
+    identity = await signed_in(request)
     found = _MONTH.fullmatch(month)
     if found is None:
         raise NotFound("There is no statement at this address: its month is written like 2026-11.")
     return identity, date(int(found[1]), int(found[2]), 1)
-
-
-async def _identity(request: Request) -> Identity:
-    identity = await who_asks(request)
-    if identity is None:
-        raise NotFound("There is no such page, or you are not signed in.")
-    return identity
 
 
 def _line(line: StatementLine, clock: Clock) -> dict[str, str]:
@@ -142,12 +142,20 @@ def _line(line: StatementLine, clock: Clock) -> dict[str, str]:
         "iso": clock.local(line.at).isoformat(timespec="seconds"),
         "when": f"{clock.local(line.at):%d %b %H:%M}",
         "kind": "Call, corrected" if is_change else _KINDS[line.type],
-        # A call is known by the link to it, a purchase by the list of them.
-        "about": description_of(line) if line.reason or line.reference else "",
+        "about": _about(line),
         "call": str(line.call_id or ""),
+        "invoice": str(line.invoice_id or ""),
+        "invoice_number": line.invoice_number or "",
         "amount": words.signed(line.amount),
         "balance": words.figure(line.balance_after),
     }
+
+
+def _about(line: StatementLine) -> str:
+    """What a line was for, without what is a link beside it: a call, an invoice."""
+    if line.invoice_number and not line.reason:
+        return line.purchase_name or ""
+    return description_of(line) if line.reason or line.reference or line.purchase_id else ""
 
 
 def _totals(found: Statement) -> list[tuple[str, str]]:

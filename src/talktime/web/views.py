@@ -42,8 +42,12 @@ class CallView:
     credits: str
     is_live: bool
     turns: Sequence[TurnView]
+    nothing: str
+    """What stands where no conversation is."""
     reply_time: str
     receipt: ReceiptView
+    others: Sequence[tuple[uuid.UUID, str]] = ()
+    """The calls that belong to this one, and in what way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ def call_view(record: CallRecord, clock: Clock) -> CallView:
     took = elapsed if elapsed is not None else call.seconds or None
     outcome = words.outcome_of(call)
     caller = words.number(call.caller, at_home=call.dialled) if call.caller else "Withheld number"
+    if call.parent_id is not None:
+        caller = f"{caller} → {words.number(call.dialled, at_home=call.caller) if call.dialled else 'a person'}"
     return CallView(
         id=call.id,
         when="now" if record.is_live else words.moment(started, clock.local(clock.now)),
@@ -85,8 +91,10 @@ def call_view(record: CallRecord, clock: Clock) -> CallView:
         credits=_credits(record),
         is_live=record.is_live,
         turns=[turn_view(call.id, turn) for turn in record.turns],
+        nothing=_nothing(record),
         reply_time=reply_time([record]),
         receipt=receipt_view(record, clock),
+        others=_others(record),
     )
 
 
@@ -134,6 +142,19 @@ def _after_hours(agent: Agent, hours: OpeningHours | None) -> str:
     if agent.published is not None and agent.published.answers_after_hours:
         return f"{hours.zone} time; the agent answers at any time"
     return f"{hours.zone} time; after hours callers get your fallback"
+
+
+def _nothing(record: CallRecord) -> str:
+    if record.call.parent_id is not None:
+        return "Nobody of ours listens to a call that was put through."
+    return "Nothing was said yet." if record.is_live else "Nothing was said."
+
+
+def _others(record: CallRecord) -> list[tuple[uuid.UUID, str]]:
+    if record.call.parent_id is not None:
+        return [(record.call.parent_id, "The call that was put through")]
+    legs = record.receipt.legs if record.receipt is not None else ()
+    return [(leg, "What came of putting the caller through") for leg in legs]
 
 
 def _summary(record: CallRecord, outcome: words.Outcome) -> str:

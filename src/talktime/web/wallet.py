@@ -27,9 +27,9 @@ from talktime.web import credit_views as views
 from talktime.web import words
 from talktime.web.forms import Form, read_form
 from talktime.web.frame import frame
-from talktime.web.render import error_page, page
+from talktime.web.render import page
 from talktime.web.routing import PageRoute
-from talktime.web.signing_in import who_asks
+from talktime.web.signing_in import signed_in
 from talktime.web.words import Clock
 
 _PURCHASES_SHOWN = 12
@@ -50,9 +50,7 @@ router = APIRouter(prefix="/credits", route_class=PageRoute)
 @router.get("")
 async def all_about_it(request: Request, saved: str = "", cancelled: bool = False) -> Response:
     """Everything about somebody's credit."""
-    identity = await who_asks(request)
-    if identity is None:
-        return _signed_out()
+    identity = await signed_in(request)
     said = "Nothing was bought." if cancelled else _SAVED.get(saved, "")
     return await _credits(context_of(request), identity, said=said)
 
@@ -61,8 +59,6 @@ async def all_about_it(request: Request, saved: str = "", cancelled: bool = Fals
 async def set_low_balance(request: Request) -> Response:
     """When to be told."""
     form, identity = await _sent(request)
-    if identity is None:
-        return _signed_out()
     context = context_of(request)
     threshold = form.credits("threshold")
     if not form.errors:
@@ -76,8 +72,6 @@ async def set_low_balance(request: Request) -> Response:
 async def set_guards(request: Request) -> Response:
     """What may be spent."""
     form, identity = await _sent(request)
-    if identity is None:
-        return _signed_out()
     context = context_of(request)
     day, call, caller = form.credits("day"), form.credits("call"), form.credits("caller")
     if not form.errors:
@@ -91,8 +85,6 @@ async def set_guards(request: Request) -> Response:
 async def set_billing_details(request: Request) -> Response:
     """What is to stand on invoices."""
     form, identity = await _sent(request)
-    if identity is None:
-        return _signed_out()
     context = context_of(request)
     try:
         async with context.database.transaction(user=identity.user_id) as db:
@@ -107,8 +99,6 @@ async def set_billing_details(request: Request) -> Response:
 async def buy(request: Request) -> Response:
     """Begin a purchase, and send the buyer to the payment company."""
     form, identity = await _sent(request)
-    if identity is None:
-        return _signed_out()
     context = context_of(request)
     gateway, key = context.gateway, form.text("key")
     if gateway is None:
@@ -139,9 +129,7 @@ async def buy(request: Request) -> Response:
 @router.get("/bought")
 async def bought(request: Request, key: str = "") -> Response:
     """Where a buyer comes back to: what is known of the purchase, honestly."""
-    identity = await who_asks(request)
-    if identity is None:
-        return _signed_out()
+    identity = await signed_in(request)
     context = context_of(request)
     clock = Clock(datetime.now(UTC), identity.zone)
     async with context.database.transaction(user=identity.user_id, snapshot=True) as db:
@@ -166,8 +154,6 @@ async def bought(request: Request, key: str = "") -> Response:
 async def set_top_up(request: Request) -> Response:
     """Switch topping up by itself on, off, or change it."""
     form, identity = await _sent(request)
-    if identity is None:
-        return _signed_out()
     context = context_of(request)
     if form.text("do") == "off":
         async with context.database.transaction(user=identity.user_id) as db:
@@ -194,8 +180,6 @@ async def set_top_up(request: Request) -> Response:
 async def forget_card(request: Request) -> Response:
     """Take the saved card away, here and at the payment company."""
     form, identity = await _sent(request)
-    if identity is None:
-        return _signed_out()
     context = context_of(request)
     try:
         if context.gateway is not None:
@@ -214,7 +198,7 @@ async def _credits(
     async with context.database.transaction(user=user, snapshot=True) as db:
         funds = await funds_of(db, user)
         days = await days_left(db, user, clock.now, zone=identity.zone)
-        guards = await guards_of(db, user, clock.now, zone=identity.zone)
+        guards = await guards_of(db, user, clock.now)
         on_sale = await packs.on_sale(db)
         bought_so_far = await checkout.newest(db, user, limit=_PURCHASES_SHOWN)
         documents = await invoices.newest(db, user, limit=_PURCHASES_LOOKED_AT)
@@ -243,10 +227,10 @@ async def _credits(
     return page("credits.html", status=status or (422 if values["errors"] else 200), **values)
 
 
-async def _sent(request: Request) -> tuple[Form, Identity | None]:
-    """The form, and who sent it."""
+async def _sent(request: Request) -> tuple[Form, Identity]:
+    """The form, and who sent it. Raises NotFound for nobody."""
     form = await read_form(request)
-    return form, await who_asks(request)
+    return form, await signed_in(request)
 
 
 def _wrong(form: Form, name: str, message: str) -> Form:
@@ -256,10 +240,6 @@ def _wrong(form: Form, name: str, message: str) -> Form:
 
 def _back(saved: str) -> Response:
     return RedirectResponse(f"/credits?saved={saved}", 303)
-
-
-def _signed_out() -> Response:
-    return error_page(404, "There is no such page, or you are not signed in.")
 
 
 def _id_of(text: str) -> uuid.UUID:

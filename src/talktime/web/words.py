@@ -57,6 +57,11 @@ _ENDINGS: Mapping[str, Outcome] = {
     "lost": Outcome("connection lost", "warn", "The connection to the call was lost."),
     "line_dead": Outcome("line failed", "bad", "The phone company sent no sound any more."),
     "line_blocked": Outcome("line failed", "bad", "The phone company took no sound any more."),
+    "transferred": Outcome("put through", "ok", "The agent put the caller through."),
+    "leg_ended": Outcome("put through", "ok", "They talked, and one of them hung up."),
+    "nobody_answered": Outcome("not reached", "warn", "Nobody answered there."),
+    "never_dialled": Outcome("not reached", "warn", "The phone company never rang there."),
+    "carrier_refused": Outcome("not reached", "warn", "The phone company refused to ring there."),
     "ai_down": Outcome("failed", "bad", "The agent could not think of answers; that is our fault."),
     "error": Outcome("failed", "bad", "Something failed here; that is our fault."),
 }
@@ -87,6 +92,8 @@ def outcome_of(call: Call) -> Outcome:
         return _RINGING
     if call.status == CallStatus.IN_PROGRESS:
         return _TALKING
+    if call.parent_id is not None:
+        return _outcome_of_leg(call.end_reason or "")
     if call.route in _ROUTES:
         return _ROUTES[call.route]
     if call.outcome is not None and call.outcome in _OUTCOMES and call.status == CallStatus.COMPLETED:
@@ -100,8 +107,24 @@ def outcome_of(call: Call) -> Outcome:
     return Outcome(call.status.value.lower().replace("_", " "), tone, f"The call ended: {words}." if words else "")
 
 
-def not_charged(reason: str) -> str:
-    """Why a call costs nothing."""
+def _outcome_of_leg(reason: str) -> Outcome:
+    """What became of putting a caller through to a person."""
+    if reason == "credit_ended":
+        return Outcome("credit ran out", "warn", "The credit ran out, so the call ended.")
+    if reason == "never_answered":
+        return _ENDINGS["nobody_answered"]
+    if reason in _ENDINGS:
+        return _ENDINGS[reason]
+    refused = _ROUTES.get(reason)
+    if refused is not None:
+        return Outcome(refused.tag, refused.tone, f"{refused.sentence} So the agent went on.")
+    return Outcome("not reached", "warn", f"The caller was not put through: {reason.replace('_', ' ')}.")
+
+
+def not_charged(reason: str, *, is_leg: bool = False) -> str:
+    """Why a call costs nothing, or a leg to a person."""
+    if is_leg and reason in _ROUTES:
+        return "Not charged: nobody was rung."
     known = {
         "no_credit": "Not charged: the agent did not answer, because there was no credit.",
         "too_many_calls": "Not charged: the agent did not answer, because too many calls were running.",

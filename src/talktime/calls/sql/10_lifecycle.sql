@@ -115,6 +115,13 @@ BEGIN
 END
 $$;
 
+-- When an agent's caller was put through to a person; NULL when that was never tried, or the carrier refused.
+CREATE FUNCTION call_left_at(p_user uuid, p_call uuid) RETURNS timestamptz
+LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT min(l.started_at) FROM calls l
+    WHERE l.user_id = p_user AND l.parent_id = p_call AND (l.carrier_call_id <> '' OR l.ended_at IS NULL)
+$$;
+
 -- Close a call and settle its hold, once, in one transaction. A second finish gets the first one's figures, not fresh.
 -- The sweep finishes only what is lost: `p_only_if_lost` leaves a call alone whose owner has come back.
 CREATE FUNCTION finish_v1(
@@ -125,6 +132,7 @@ CREATE FUNCTION finish_v1(
 DECLARE
     c calls;
     v_now timestamptz;
+    v_left timestamptz;
 BEGIN
     PERFORM assert_tenant(p_user);
     SELECT * INTO c FROM calls x WHERE x.user_id = p_user AND x.id = p_call FOR NO KEY UPDATE;
@@ -149,8 +157,13 @@ BEGIN
             WHEN p_failed THEN 'FAILED' WHEN c.status = 'RINGING' THEN 'NO_ANSWER' ELSE 'COMPLETED'
         END;
         seconds := CASE WHEN c.status = 'RINGING' THEN 0 ELSE p_seconds END;
+        -- Whoever comes first, the agent's part ended when the caller was put through; to the agent's process that looks
+        -- like a caller who hung up.
+        v_left := CASE WHEN status = 'COMPLETED' THEN call_left_at(p_user, p_call) END;
+        seconds := least(seconds, ceil(extract(epoch FROM v_left - c.answered_at)));
         UPDATE calls x SET
-            status = finish_v1.status, ended_at = greatest(v_now, x.answered_at), end_reason = p_reason, seconds = finish_v1.seconds,
+            status = finish_v1.status, ended_at = greatest(v_now, x.answered_at),
+            end_reason = CASE WHEN v_left IS NULL THEN p_reason ELSE 'transferred' END, seconds = finish_v1.seconds,
             carrier_seconds = coalesce(p_carrier_seconds, x.carrier_seconds)
         WHERE x.user_id = p_user AND x.id = p_call;
     ELSE
@@ -181,6 +194,8 @@ $$;
 -- Upwards only what can have been talk: a carrier that counts longer than from the ring to our end counts a line that
 -- nobody hung up, or something else than seconds. And a call whose owner was lost, or whose line was dead, is charged to
 -- the last proof of talk, so it is corrected downwards only.
+-- Not compared at all are a call whose caller was put through, because its carrier counts on until the transferred part
+-- ends, and that part, which is charged by its carrier's clock to begin with.
 CREATE FUNCTION correct_call_v1(p_user uuid, p_call uuid, OUT corrected boolean, OUT amount bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -194,7 +209,8 @@ BEGIN
     corrected := false;
     amount := 0;
     SELECT * INTO h FROM credit_holds x WHERE x.user_id = p_user AND x.call_id = p_call;
-    IF c.carrier_seconds IS NULL OR h.state IS DISTINCT FROM 'SETTLED' THEN
+    IF c.carrier_seconds IS NULL OR h.state IS DISTINCT FROM 'SETTLED' OR c.parent_id IS NOT NULL
+        OR call_left_at(p_user, p_call) IS NOT NULL THEN
         RETURN;
     END IF;
     v_tolerance := greatest(2, h.settled_seconds * 0.02);

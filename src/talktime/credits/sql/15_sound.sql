@@ -7,10 +7,9 @@ DECLARE
     -- No balance and no hold comes near this; one that does is a bug.
     c_fence CONSTANT bigint := 1000000000000000;
 BEGIN
-    IF (a.balance - a.held + a.grace_limit + a.clawback_debt >= 0
-        AND least(a.held, a.grace_limit, a.clawback_debt, a.spent_today, a.seq,
-                  a.day_limit, a.call_limit, a.caller_limit, a.low_balance) >= 0
-        AND a.open_calls >= 0 AND a.max_open_calls >= 0
+    IF (least(a.balance - a.held + a.grace_limit + a.clawback_debt, a.held, a.grace_limit, a.clawback_debt, a.spent_today,
+              a.seq, a.day_limit, a.call_limit, a.caller_limit, a.low_balance) >= 0
+        AND least(a.open_calls, a.max_open_calls) >= 0
         AND greatest(abs(a.balance), a.held, a.grace_limit, a.clawback_debt, a.low_balance) <= c_fence) IS NOT FALSE THEN
         RETURN true;
     END IF;
@@ -33,17 +32,16 @@ $$;
 
 CREATE FUNCTION credit_hold_is_sound(h credit_holds) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
-    IF (h.held BETWEEN 0 AND h.held_peak
-        AND h.charged >= 0 AND h.charged + h.corrected BETWEEN 0 AND h.held_peak
-        AND least(h.granted_seconds, h.used_seconds, h.corrections) >= 0 AND h.unbilled >= 0
-        AND CASE h.state
-            WHEN 'ACTIVE' THEN h.settled_at IS NULL AND h.lease_owner IS NOT NULL AND h.cut_at IS NOT NULL
-            WHEN 'FINAL' THEN h.settled_at IS NULL AND h.lease_owner IS NOT NULL AND h.cut_at IS NOT NULL
-            WHEN 'AUTHORISED' THEN h.settled_at IS NULL
-            WHEN 'RECONCILE' THEN h.settled_at IS NULL AND h.lost_at IS NOT NULL
-            ELSE h.settled_at IS NOT NULL AND h.held = 0
-        END
-        AND (h.denied_reason IS NOT NULL) = (h.state = 'DENIED')) IS NOT FALSE THEN
+    IF (least(h.held, h.charged, h.charged + h.corrected, h.unbilled) >= 0
+        AND greatest(h.held, h.charged + h.corrected) <= h.held_peak
+        AND least(h.granted_seconds, h.used_seconds, h.corrections) >= 0
+        AND CASE
+            WHEN h.settled_at IS NOT NULL AND h.denied_reason IS NULL THEN h.state IN ('SETTLED', 'RELEASED') AND h.held = 0
+            WHEN h.denied_reason IS NOT NULL THEN h.state = 'DENIED' AND h.settled_at IS NOT NULL AND h.held = 0
+            WHEN h.lost_at IS NOT NULL AND h.state = 'RECONCILE' THEN true
+            WHEN h.lease_owner IS NOT NULL AND h.cut_at IS NOT NULL THEN h.state IN ('ACTIVE', 'FINAL', 'AUTHORISED')
+            ELSE h.state = 'AUTHORISED'
+        END) IS NOT FALSE THEN
         RETURN true;
     END IF;
     RAISE check_violation USING MESSAGE = 'the hold of call ' || h.call_id || ' would not be sound',
@@ -62,15 +60,21 @@ $$;
 
 CREATE FUNCTION credit_line_is_sound(t credit_transactions) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
-    IF (t.amount <> 0 AND t.seq >= 1 AND octet_length(t.hash) = 32
+    -- Usage and purchases have no reference, the others have: each looks only at its own rules.
+    IF t.reference IS NULL THEN
+        IF (t.seq >= 1 AND octet_length(t.hash) = 32 AND length(t.reason) BETWEEN 1 AND 1000
+            AND CASE
+                WHEN t.purchase_id IS NULL THEN t.type IN ('CALL_USAGE', 'GRACE_USAGE') AND t.call_id IS NOT NULL AND t.amount < 0
+                ELSE t.type = 'PURCHASE' AND t.amount > 0
+            END) IS NOT FALSE THEN
+            RETURN true;
+        END IF;
+    ELSIF (t.amount <> 0 AND t.seq >= 1 AND octet_length(t.hash) = 32
         AND length(t.reference) BETWEEN 1 AND 200 AND length(t.reason) BETWEEN 1 AND 1000
-        AND CASE t.type
-            WHEN 'CALL_USAGE' THEN t.call_id IS NOT NULL AND t.amount < 0
-            WHEN 'GRACE_USAGE' THEN t.call_id IS NOT NULL AND t.amount < 0
-            WHEN 'ADMIN_ADJUSTMENT' THEN t.reference IS NOT NULL AND t.reason IS NOT NULL
-                AND (t.actor_id IS NOT NULL OR t.reference LIKE 'correction:%' OR t.reference LIKE 'rent:%')
-            WHEN 'PURCHASE' THEN t.purchase_id IS NOT NULL AND t.amount > 0
-            ELSE t.purchase_id IS NOT NULL AND t.reference IS NOT NULL
+        AND CASE
+            WHEN t.purchase_id IS NULL THEN t.type = 'ADMIN_ADJUSTMENT' AND t.reason IS NOT NULL
+                AND (t.actor_id IS NOT NULL OR t.reference ~ '^(correction|rent):')
+            ELSE t.type IN ('REFUND', 'DISPUTE')
         END) IS NOT FALSE THEN
         RETURN true;
     END IF;

@@ -19,7 +19,7 @@ END
 $$;
 
 CREATE TRIGGER credit_accounts_stay BEFORE DELETE OR UPDATE OF user_id ON credit_accounts
-    FOR EACH ROW EXECUTE FUNCTION credit_accounts_stay();
+    FOR EACH STATEMENT EXECUTE FUNCTION credit_accounts_stay();
 CREATE TRIGGER credit_accounts_no_truncate BEFORE TRUNCATE ON credit_accounts
     FOR EACH STATEMENT EXECUTE FUNCTION credit_accounts_stay();
 
@@ -46,7 +46,7 @@ BEGIN
         balance = a.balance, held = a.held, grace_limit = a.grace_limit,
         clawback_debt = least(a.clawback_debt, greatest(0, -a.grace_limit - (a.balance - a.held))),
         blocked_reason = a.blocked_reason, open_calls = a.open_calls, max_open_calls = a.max_open_calls,
-        spent_on = a.spent_on, spent_today = a.spent_today, seq = a.seq, head = a.head,
+        spent_on = a.spent_on, spent_until = a.spent_until, spent_today = a.spent_today, seq = a.seq, head = a.head,
         day_limit = a.day_limit, call_limit = a.call_limit, caller_limit = a.caller_limit, low_balance = a.low_balance
     WHERE user_id = a.user_id;
 END
@@ -96,20 +96,38 @@ BEGIN
 END
 $$;
 
--- Count so many credits (or fewer, when negative) into the day's spending, in the user's own zone. Comes before `held`
--- is changed by as much.
-CREATE FUNCTION credit_spend(a credit_accounts, p_amount bigint) RETURNS credit_accounts
+-- The day's spending begins anew when the user's day is over, in the user's own zone. What running calls hold goes over
+-- into the new day: it is charged there. So this comes before `held` is changed.
+CREATE FUNCTION credit_new_day(a credit_accounts) RETURNS credit_accounts
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     v_now timestamptz := clock_timestamp();
-    v_today date;
 BEGIN
-    SELECT (v_now AT TIME ZONE u.zone)::date INTO v_today FROM users u WHERE u.id = a.user_id;
-    IF a.spent_on IS DISTINCT FROM v_today THEN
-        -- What running calls hold goes over into the new day: it is charged there.
-        a.spent_on := v_today;
+    IF (a.spent_until > v_now) IS NOT TRUE THEN
+        SELECT d.today, (d.today + 1)::timestamp AT TIME ZONE d.zone INTO a.spent_on, a.spent_until
+        FROM (SELECT (v_now AT TIME ZONE u.zone)::date AS today, u.zone FROM users u WHERE u.id = a.user_id) d;
         a.spent_today := a.held;
     END IF;
+    RETURN a;
+END
+$$;
+
+-- The same, written back: for a function that has locked the account and writes it in a statement of its own.
+CREATE FUNCTION credit_turn_day(p_user uuid) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    a credit_accounts;
+BEGIN
+    SELECT * INTO a FROM credit_accounts WHERE user_id = p_user;
+    PERFORM credit_store(credit_new_day(a));
+END
+$$;
+
+-- Count so many credits (or fewer, when negative) into the day's spending. Comes before `held` is changed by as much.
+CREATE FUNCTION credit_spend(a credit_accounts, p_amount bigint) RETURNS credit_accounts
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    a := credit_new_day(a);
     a.spent_today := greatest(0, a.spent_today + p_amount);
     RETURN a;
 END

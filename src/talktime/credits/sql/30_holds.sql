@@ -42,45 +42,26 @@ CREATE FUNCTION authorise_v1(
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    a credit_accounts;
-    h credit_holds;
-    r record;
+    a record;
+    h record;
     v_price prices;
     v_now timestamptz;
-    v_today date;
     v_free bigint;
     v_room bigint;
     v_guard text;
 BEGIN
-    IF p_user IS DISTINCT FROM nullif(current_setting('talktime.user_id', true), '')::uuid THEN
+    IF (p_user = nullif(current_setting('talktime.user_id', true), '')::uuid) IS NOT TRUE THEN
         PERFORM assert_tenant(p_user);
     END IF;
-    SELECT * INTO a FROM credit_accounts WHERE user_id = p_user FOR NO KEY UPDATE;
+    SELECT c.balance, c.held, c.clawback_debt, c.blocked_reason, c.open_calls, c.max_open_calls, c.spent_until,
+        c.day_limit IS NOT NULL OR c.call_limit IS NOT NULL OR c.caller_limit IS NOT NULL AS guarded
+    INTO a FROM credit_accounts c WHERE c.user_id = p_user FOR NO KEY UPDATE;
     IF NOT FOUND THEN
-        a := credit_lock(p_user);
+        SELECT c.*, false AS guarded INTO a FROM credit_lock(p_user) c;
     END IF;
-    v_now := clock_timestamp();
-    -- The day it is for the user, the call's hold if it was asked for before, and the price: the newest of their own that
-    -- is valid, unless it follows the list, else the newest of everybody's.
-    SELECT (v_now AT TIME ZONE u.zone)::date AS today, h AS hold, p AS price INTO r
-    FROM users u
-    LEFT JOIN credit_holds h ON h.user_id = u.id AND h.call_id = p_call
-    LEFT JOIN LATERAL (
-        SELECT own.* FROM (
-            SELECT p.* FROM prices p WHERE p_price IS NULL AND p.user_id = p_user AND p.kind = 'CALL' AND p.valid_from <= v_now
-            ORDER BY p.valid_from DESC, p.id DESC LIMIT 1
-        ) own WHERE NOT own.follows_list
-        UNION ALL
-        (SELECT p.* FROM prices p WHERE p_price IS NULL AND p.user_id IS NULL AND p.kind = 'CALL' AND p.valid_from <= v_now
-         ORDER BY p.valid_from DESC, p.id DESC LIMIT 1)
-        UNION ALL
-        SELECT p.* FROM prices p
-        WHERE p.id = p_price AND (p.user_id IS NULL OR p.user_id = p_user) AND NOT p.follows_list
-        LIMIT 1
-    ) p ON true
-    WHERE u.id = p_user;
-    h := r.hold;
-    fresh := h.call_id IS NULL;
+    SELECT x.state, x.denied_reason, x.granted_seconds, x.held INTO h
+    FROM credit_holds x WHERE x.user_id = p_user AND x.call_id = p_call;
+    fresh := NOT FOUND;
     IF NOT fresh THEN
         allowed := h.state NOT IN ('DENIED', 'SETTLED', 'RELEASED');
         reason := CASE WHEN h.state = 'DENIED' THEN h.denied_reason WHEN NOT allowed THEN 'over' END;
@@ -88,8 +69,21 @@ BEGIN
         held := h.held;
         RETURN;
     END IF;
-    v_price := r.price;
-    v_today := r.today;
+
+    v_now := clock_timestamp();
+    IF p_price IS NULL THEN
+        -- As `credit_price` chooses, in one statement: nearly everybody follows the list.
+        SELECT p.* INTO v_price FROM prices p
+        WHERE p.user_id IS NULL AND p.kind = 'CALL' AND p.valid_from <= v_now
+            AND NOT EXISTS (SELECT FROM prices own WHERE own.user_id = p_user AND own.kind = 'CALL' AND own.valid_from <= v_now)
+        ORDER BY p.valid_from DESC, p.id DESC LIMIT 1;
+        IF NOT FOUND THEN
+            v_price := credit_price(p_user, v_now);
+        END IF;
+    ELSE
+        SELECT p.* INTO v_price FROM prices p
+        WHERE p.id = p_price AND (p.user_id IS NULL OR p.user_id = p_user) AND NOT p.follows_list;
+    END IF;
     granted_seconds := 0;
     held := 0;
     reason := CASE
@@ -101,8 +95,9 @@ BEGIN
     IF reason IS NULL THEN
         -- A free price needs no balance; grace never starts a call.
         v_free := greatest(a.balance - a.held, 0);
-        IF a.day_limit IS NOT NULL OR a.call_limit IS NOT NULL OR a.caller_limit IS NOT NULL THEN
-            SELECT g.room, g.guard INTO v_room, v_guard FROM credit_room(credit_spend(a, 0), p_call, 0) g;
+        IF a.guarded THEN
+            SELECT g.room, g.guard INTO v_room, v_guard
+            FROM credit_accounts c CROSS JOIN LATERAL credit_room(credit_spend(c, 0), p_call, 0) g WHERE c.user_id = p_user;
             IF v_room < v_free THEN
                 v_free := greatest(v_room, 0);
             ELSE
@@ -126,27 +121,35 @@ BEGIN
     END IF;
 
     allowed := reason IS NULL;
+    IF NOT allowed THEN
+        INSERT INTO credit_holds (
+            user_id, call_id, price_id, credits_per_minute, connection_fee, initial_seconds, increment_seconds, free_seconds,
+            state, denied_reason, granted_seconds, settled_at, created_at
+        ) VALUES (
+            p_user, p_call, v_price.id, coalesce(v_price.credits_per_minute, 0), coalesce(v_price.connection_fee, 0),
+            coalesce(v_price.initial_seconds, 60), coalesce(v_price.increment_seconds, 60), coalesce(v_price.free_seconds, 0),
+            'DENIED', authorise_v1.reason, authorise_v1.granted_seconds, v_now, v_now
+        );
+        IF reason <> 'blocked' THEN
+            PERFORM credit_tell_refused(c, p_call, 'calls_refused', authorise_v1.reason)
+            FROM credit_accounts c WHERE c.user_id = p_user;
+        END IF;
+        RETURN;
+    END IF;
     INSERT INTO credit_holds (
         user_id, call_id, price_id, credits_per_minute, connection_fee, initial_seconds, increment_seconds, free_seconds,
-        state, denied_reason, granted_seconds, held, held_peak, lease_until, settled_at, created_at
+        state, granted_seconds, held, held_peak, lease_until, created_at
     ) VALUES (
-        p_user, p_call, v_price.id, coalesce(v_price.credits_per_minute, 0), coalesce(v_price.connection_fee, 0),
-        coalesce(v_price.initial_seconds, 60), coalesce(v_price.increment_seconds, 60), coalesce(v_price.free_seconds, 0),
-        CASE WHEN authorise_v1.allowed THEN 'AUTHORISED' ELSE 'DENIED' END::hold_state, authorise_v1.reason,
-        authorise_v1.granted_seconds, authorise_v1.held, authorise_v1.held,
-        CASE WHEN authorise_v1.allowed THEN v_now + interval '120 seconds' END,
-        CASE WHEN NOT authorise_v1.allowed THEN v_now END, v_now
+        p_user, p_call, v_price.id, v_price.credits_per_minute, v_price.connection_fee, v_price.initial_seconds,
+        v_price.increment_seconds, v_price.free_seconds, 'AUTHORISED', authorise_v1.granted_seconds, authorise_v1.held,
+        authorise_v1.held, v_now + interval '120 seconds', v_now
     );
-    IF allowed THEN
-        UPDATE credit_accounts SET
-            held = held + authorise_v1.held, open_calls = open_calls + 1,
-            -- What running calls hold goes over into a new day: it is charged there.
-            spent_on = v_today,
-            spent_today = greatest(0, CASE WHEN spent_on = v_today THEN spent_today ELSE held END + authorise_v1.held)
-        WHERE user_id = p_user;
-    ELSIF reason <> 'blocked' THEN
-        PERFORM credit_tell_refused(a, p_call, 'calls_refused', authorise_v1.reason);
+    IF (a.spent_until > v_now) IS NOT TRUE THEN
+        PERFORM credit_turn_day(p_user);
     END IF;
+    UPDATE credit_accounts SET
+        held = held + authorise_v1.held, open_calls = open_calls + 1, spent_today = spent_today + authorise_v1.held
+    WHERE user_id = p_user;
 END
 $$;
 
@@ -213,33 +216,34 @@ CREATE FUNCTION extend_v1(
 #variable_conflict use_column
 DECLARE
     r record;
+    v_waited boolean := false;
     v_now timestamptz;
-    v_today date;
     v_free bigint;
     v_room bigint;
     v_guard text;
 BEGIN
-    IF p_user IS DISTINCT FROM nullif(current_setting('talktime.user_id', true), '')::uuid THEN
+    IF (p_user = nullif(current_setting('talktime.user_id', true), '')::uuid
+        AND p_request_no >= 1 AND p_slice_seconds BETWEEN 1 AND 3600) IS NOT TRUE THEN
         PERFORM assert_tenant(p_user);
+        IF (p_request_no >= 1 AND p_slice_seconds BETWEEN 1 AND 3600) IS NOT TRUE THEN
+            RAISE EXCEPTION 'a request has a number from 1 up, and a slice 1 to 3600 seconds' USING ERRCODE = 'TT422';
+        END IF;
     END IF;
-    IF p_request_no IS NULL OR p_request_no < 1 OR p_slice_seconds NOT BETWEEN 1 AND 3600 THEN
-        RAISE EXCEPTION 'a request has a number from 1 up, and a slice 1 to 3600 seconds' USING ERRCODE = 'TT422';
-    END IF;
-    FOR attempt IN 1..2 LOOP
+    LOOP
         -- The account is locked first, then the hold.
         SELECT a.balance, a.held AS all_held, a.grace_limit, a.clawback_debt, a.blocked_reason,
-            a.day_limit IS NOT NULL OR a.call_limit IS NOT NULL OR a.caller_limit IS NOT NULL AS guarded, u.zone,
+            a.day_limit IS NOT NULL OR a.call_limit IS NOT NULL OR a.caller_limit IS NOT NULL AS guarded, a.spent_until,
             h.state, h.credits_per_minute, h.connection_fee, h.initial_seconds, h.increment_seconds, h.granted_seconds,
             h.held, h.request_no, h.final_reason, h.lease_owner, h.cut_at, h.cut_claimed_at, h.settled_at
         INTO r
-        FROM credit_accounts a JOIN users u ON u.id = a.user_id
-        JOIN credit_holds h ON h.user_id = a.user_id AND h.call_id = p_call
+        FROM credit_accounts a JOIN credit_holds h ON h.user_id = a.user_id AND h.call_id = p_call
         WHERE a.user_id = p_user FOR NO KEY UPDATE OF a, h;
         EXIT WHEN FOUND;
-        IF attempt = 2 THEN
+        IF v_waited THEN
             RAISE EXCEPTION 'no hold for call %', p_call USING ERRCODE = 'TT404';
         END IF;
         PERFORM credit_lock(p_user);
+        v_waited := true;
     END LOOP;
     -- A call that rings has no owner, and nobody is not its owner either.
     IF r.lease_owner IS DISTINCT FROM p_owner OR p_owner IS NULL THEN
@@ -261,7 +265,9 @@ BEGIN
     END IF;
 
     v_now := clock_timestamp();
-    v_today := (v_now AT TIME ZONE r.zone)::date;
+    IF (r.spent_until > v_now) IS NOT TRUE THEN
+        PERFORM credit_turn_day(p_user);
+    END IF;
     v_free := greatest(0, r.balance - r.all_held + r.grace_limit);
     IF r.guarded THEN
         SELECT g.room, g.guard INTO v_room, v_guard
@@ -306,8 +312,7 @@ BEGIN
         held = held + (extend_v1.held - r.held),
         -- Its owner was away longer than its lease and is back: the slot was given up, the money is still here.
         open_calls = open_calls + CASE WHEN r.state = 'RECONCILE' THEN 1 ELSE 0 END,
-        spent_on = v_today,
-        spent_today = greatest(0, CASE WHEN spent_on = v_today THEN spent_today ELSE held END + extend_v1.held - r.held),
+        spent_today = greatest(0, spent_today + extend_v1.held - r.held),
         clawback_debt = least(clawback_debt, greatest(0, -grace_limit - (balance - held - (extend_v1.held - r.held))))
     WHERE user_id = p_user;
 END
@@ -345,98 +350,91 @@ CREATE FUNCTION settle_v1(
 #variable_conflict use_column
 DECLARE
     r record;
+    v_waited boolean := false;
     v_now timestamptz;
-    v_today date;
-    v_rated bigint := 0;
     v_usage bigint;
     v_seq bigint;
     v_head bytea;
-    v_line bytea;
 BEGIN
-    IF p_user IS DISTINCT FROM nullif(current_setting('talktime.user_id', true), '')::uuid THEN
+    IF (p_user = nullif(current_setting('talktime.user_id', true), '')::uuid
+        AND p_seconds BETWEEN 0 AND 1000000 AND p_not_charged_reason IS NULL) IS NOT TRUE THEN
         PERFORM assert_tenant(p_user);
+        IF (p_seconds BETWEEN 0 AND 1000000) IS NOT TRUE THEN
+            RAISE EXCEPTION 'a call lasts 0 to 1,000,000 seconds, not %', p_seconds USING ERRCODE = 'TT422';
+        END IF;
+        IF p_not_charged_reason NOT IN ('platform_fault', 'wrong_number', 'spam', 'not_a_call') THEN
+            RAISE EXCEPTION 'a call is not charged because of platform_fault, wrong_number, spam or not_a_call' USING ERRCODE = 'TT422';
+        END IF;
     END IF;
-    IF (p_seconds BETWEEN 0 AND 1000000) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a call lasts 0 to 1,000,000 seconds, not %', p_seconds USING ERRCODE = 'TT422';
-    END IF;
-    IF p_not_charged_reason NOT IN ('platform_fault', 'wrong_number', 'spam', 'not_a_call') THEN
-        RAISE EXCEPTION 'a call is not charged because of platform_fault, wrong_number, spam or not_a_call' USING ERRCODE = 'TT422';
-    END IF;
-    FOR attempt IN 1..2 LOOP
-        -- The account is locked first, then the hold.
-        SELECT a.balance, a.held AS all_held, a.spent_on, a.seq, a.head, a.low_balance, u.zone,
-            h.state, h.credits_per_minute, h.connection_fee, h.initial_seconds, h.increment_seconds, h.free_seconds,
-            h.held, h.charged, h.unbilled, h.lease_owner, h.settled_at
+    LOOP
+        -- The account is locked first, then the hold. A call that nobody ever owned was never answered, and costs nothing
+        -- whatever anybody measured.
+        SELECT a.balance, a.seq, a.head, a.low_balance, a.spent_until, h.state, h.held, h.lease_owner, h.settled_at,
+            CASE WHEN h.lease_owner IS NULL OR p_not_charged_reason IS NOT NULL THEN 0 ELSE credit_cost(
+                p_seconds, h.credits_per_minute, h.connection_fee, h.initial_seconds, h.increment_seconds, h.free_seconds
+            ) END AS rated
         INTO r
-        FROM credit_accounts a JOIN users u ON u.id = a.user_id
-        JOIN credit_holds h ON h.user_id = a.user_id AND h.call_id = p_call
+        FROM credit_accounts a JOIN credit_holds h ON h.user_id = a.user_id AND h.call_id = p_call
         WHERE a.user_id = p_user FOR NO KEY UPDATE OF a, h;
         EXIT WHEN FOUND;
-        IF attempt = 2 THEN
+        IF v_waited THEN
             RAISE EXCEPTION 'no hold for call %', p_call USING ERRCODE = 'TT404';
         END IF;
         -- Perhaps it is being authorised at this moment: wait for that to end.
         PERFORM credit_lock(p_user);
+        v_waited := true;
     END LOOP;
     fresh := r.settled_at IS NULL;
     IF NOT fresh THEN
-        state := r.state;
-        charged := r.charged;
-        unbilled := r.unbilled;
-        balance := r.balance;
+        SELECT r.state, h.charged, h.unbilled, r.balance INTO state, charged, unbilled, balance
+        FROM credit_holds h WHERE h.user_id = p_user AND h.call_id = p_call;
         RETURN;
     END IF;
 
     v_now := clock_timestamp();
-    v_today := (v_now AT TIME ZONE r.zone)::date;
-    -- Nobody ever owned it: it was never answered, and costs nothing whatever anybody measured.
-    state := CASE WHEN r.lease_owner IS NULL THEN 'RELEASED' ELSE 'SETTLED' END;
-    IF r.lease_owner IS NOT NULL AND p_not_charged_reason IS NULL THEN
-        v_rated := credit_cost(
-            p_seconds, r.credits_per_minute, r.connection_fee, r.initial_seconds, r.increment_seconds, r.free_seconds
-        );
+    IF (r.spent_until > v_now) IS NOT TRUE THEN
+        PERFORM credit_turn_day(p_user);
     END IF;
-    charged := least(v_rated, r.held);
-    unbilled := v_rated - charged;
-    v_usage := least(charged, greatest(r.balance, 0));
+    state := CASE WHEN r.lease_owner IS NULL THEN 'RELEASED' ELSE 'SETTLED' END;
+    charged := least(r.rated, r.held);
+    unbilled := r.rated - charged;
     balance := r.balance - charged;
-    v_seq := r.seq;
-    v_head := r.head;
+    v_usage := least(charged, greatest(r.balance, 0));
     IF v_usage > 0 THEN
-        v_seq := v_seq + 1;
-        v_head := credit_line_hash(
-            v_head, p_user, v_seq, 'CALL_USAGE', -v_usage, r.balance - v_usage, p_call, NULL, NULL, NULL, NULL, v_now
-        );
         INSERT INTO credit_transactions (user_id, seq, type, amount, balance_after, call_id, created_at, hash)
-        VALUES (p_user, v_seq, 'CALL_USAGE', -v_usage, r.balance - v_usage, p_call, v_now, v_head);
+        VALUES (
+            p_user, r.seq + 1, 'CALL_USAGE', -v_usage, r.balance - v_usage, p_call, v_now,
+            credit_line_hash(r.head, p_user, r.seq + 1, 'CALL_USAGE', -v_usage, r.balance - v_usage, p_call, NULL, NULL, NULL,
+                             NULL, v_now)
+        ) RETURNING seq, hash INTO v_seq, v_head;
     END IF;
     IF charged > v_usage THEN
-        v_seq := v_seq + 1;
-        v_head := credit_line_hash(
-            v_head, p_user, v_seq, 'GRACE_USAGE', v_usage - settle_v1.charged, settle_v1.balance, p_call, NULL, NULL, NULL, NULL, v_now
-        );
         INSERT INTO credit_transactions (user_id, seq, type, amount, balance_after, call_id, created_at, hash)
-        VALUES (p_user, v_seq, 'GRACE_USAGE', v_usage - settle_v1.charged, settle_v1.balance, p_call, v_now, v_head);
+        VALUES (
+            p_user, coalesce(v_seq, r.seq) + 1, 'GRACE_USAGE', v_usage - settle_v1.charged, settle_v1.balance, p_call, v_now,
+            credit_line_hash(coalesce(v_head, r.head), p_user, coalesce(v_seq, r.seq) + 1, 'GRACE_USAGE',
+                             v_usage - settle_v1.charged, settle_v1.balance, p_call, NULL, NULL, NULL, NULL, v_now)
+        ) RETURNING seq, hash INTO v_seq, v_head;
     END IF;
     UPDATE credit_holds SET
         state = settle_v1.state, held = 0, charged = settle_v1.charged, unbilled = settle_v1.unbilled, settled_at = v_now,
         settled_seconds = p_seconds, not_charged_reason = p_not_charged_reason
     WHERE user_id = p_user AND call_id = p_call;
     UPDATE credit_accounts SET
-        balance = settle_v1.balance, held = held - r.held, seq = v_seq, head = v_head,
+        balance = settle_v1.balance, held = held - r.held, seq = coalesce(v_seq, seq), head = coalesce(v_head, head),
         open_calls = open_calls - CASE WHEN r.state IN ('AUTHORISED', 'ACTIVE', 'FINAL') THEN 1 ELSE 0 END,
-        -- What running calls hold goes over into a new day: it is charged there.
-        spent_on = v_today,
-        spent_today = greatest(0, CASE WHEN spent_on = v_today THEN spent_today ELSE held END + settle_v1.charged - r.held),
+        spent_today = greatest(0, spent_today + settle_v1.charged - r.held),
         clawback_debt = least(clawback_debt, greatest(0, -grace_limit - (settle_v1.balance - (held - r.held))))
     WHERE user_id = p_user;
-    IF unbilled > 0 THEN
-        PERFORM credit_alert(p_user, 'call_unbilled', jsonb_build_object('call_id', p_call, 'credits', settle_v1.unbilled));
-    END IF;
-    IF r.low_balance > balance AND r.low_balance <= r.balance THEN
-        PERFORM credit_notice(p_user, 'low_balance', v_seq::text, jsonb_build_object(
-            'balance', settle_v1.balance, 'threshold', r.low_balance
-        ));
+    IF unbilled > 0 OR r.low_balance > balance THEN
+        IF unbilled > 0 THEN
+            PERFORM credit_alert(p_user, 'call_unbilled', jsonb_build_object('call_id', p_call, 'credits', settle_v1.unbilled));
+        END IF;
+        IF r.low_balance > balance AND r.low_balance <= r.balance THEN
+            PERFORM credit_notice(p_user, 'low_balance', v_seq::text, jsonb_build_object(
+                'balance', settle_v1.balance, 'threshold', r.low_balance
+            ));
+        END IF;
     END IF;
 END
 $$;

@@ -38,62 +38,66 @@ CREATE FUNCTION adjust_v1(
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    a credit_accounts;
     t credit_transactions;
-    v_now timestamptz;
+    v_balance bigint;
+    v_held bigint;
+    v_low_balance bigint;
+    v_seq bigint;
     v_head bytea;
+    v_now timestamptz;
+    v_free bigint;
+    v_debt bigint := 0;
 BEGIN
-    IF p_user IS DISTINCT FROM nullif(current_setting('talktime.user_id', true), '')::uuid THEN
+    IF (p_user = nullif(current_setting('talktime.user_id', true), '')::uuid
+        AND p_amount <> 0 AND p_amount BETWEEN -1000000000000 AND 1000000000000 AND p_actor IS NOT NULL AND p_reason ~ '\S'
+        AND p_reference ~ '^(?!(correction|rent|refund|dispute|payout):).*\S') IS NOT TRUE THEN
         PERFORM assert_tenant(p_user);
-    END IF;
-    IF (p_amount <> 0 AND p_amount BETWEEN -1000000000000 AND 1000000000000 AND btrim(p_reference) <> ''
-        AND btrim(p_reason) <> '' AND p_actor IS NOT NULL
-        AND p_reference !~ '^(correction|rent|refund|dispute|payout):') IS NOT TRUE THEN
         IF p_amount IS NULL OR p_amount = 0 OR p_amount NOT BETWEEN -1000000000000 AND 1000000000000 THEN
             RAISE EXCEPTION 'an adjustment is 1 to 1,000,000,000,000 credits either way, not %', p_amount USING ERRCODE = 'TT422';
         END IF;
-        IF btrim(coalesce(p_reference, '')) = '' OR btrim(coalesce(p_reason, '')) = '' OR p_actor IS NULL THEN
+        IF coalesce(p_reference, '') !~ '\S' OR coalesce(p_reason, '') !~ '\S' OR p_actor IS NULL THEN
             RAISE EXCEPTION 'an adjustment needs a reference, a reason and who makes it' USING ERRCODE = 'TT422';
         END IF;
-        RAISE EXCEPTION 'references beginning with % are the system''s own', split_part(p_reference, ':', 1)
-            USING ERRCODE = 'TT422';
+        IF p_reference ~ '^(correction|rent|refund|dispute|payout):' THEN
+            RAISE EXCEPTION 'references beginning with % are the system''s own', split_part(p_reference, ':', 1)
+                USING ERRCODE = 'TT422';
+        END IF;
     END IF;
-    SELECT * INTO a FROM credit_accounts WHERE user_id = p_user FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
-        a := credit_lock(p_user);
-    END IF;
-    IF p_amount < 0 AND p_amount < -greatest(0, a.balance - a.held) THEN
-        IF NOT EXISTS (SELECT FROM credit_transactions c WHERE c.user_id = p_user AND c.reference = p_reference) THEN
+    SELECT a.balance, a.held, a.low_balance, a.seq, a.head INTO v_balance, v_held, v_low_balance, v_seq, v_head
+    FROM credit_accounts a WHERE a.user_id = p_user FOR NO KEY UPDATE;
+    IF v_seq IS NULL OR p_amount < 0 THEN
+        IF v_seq IS NULL THEN
+            SELECT a.balance, a.held, a.low_balance, a.seq, a.head INTO v_balance, v_held, v_low_balance, v_seq, v_head
+            FROM credit_lock(p_user) a;
+        END IF;
+        v_free := greatest(0, v_balance - v_held);
+        IF p_amount < -v_free
+            AND NOT EXISTS (SELECT FROM credit_transactions c WHERE c.user_id = p_user AND c.reference = p_reference) THEN
             IF p_as_debt IS NOT TRUE THEN
-                RAISE EXCEPTION 'only % credits are free to be taken, not %', greatest(0, a.balance - a.held), -p_amount
-                    USING ERRCODE = 'TT402';
+                RAISE EXCEPTION 'only % credits are free to be taken, not %', v_free, -p_amount USING ERRCODE = 'TT402';
             END IF;
-            a.clawback_debt := greatest(a.clawback_debt, -a.grace_limit - (a.balance + p_amount - a.held));
+            -- What is missing to the grace line becomes debt, however little there was before.
+            v_debt := 1000000000000000;
         END IF;
     END IF;
     v_now := clock_timestamp();
-    seq := a.seq + 1;
-    amount := p_amount;
-    balance_after := a.balance + p_amount;
-    v_head := credit_line_hash(
-        a.head, p_user, adjust_v1.seq, 'ADMIN_ADJUSTMENT', p_amount, adjust_v1.balance_after, NULL, NULL, p_reference,
-        p_reason, p_actor, v_now
-    );
-    INSERT INTO credit_transactions (
+    INSERT INTO credit_transactions AS c (
         user_id, seq, type, amount, balance_after, reference, reason, actor_id, created_at, hash
     ) VALUES (
-        p_user, adjust_v1.seq, 'ADMIN_ADJUSTMENT', p_amount, adjust_v1.balance_after, p_reference, p_reason, p_actor,
-        v_now, v_head
-    ) ON CONFLICT (user_id, reference) WHERE reference IS NOT NULL DO NOTHING;
+        p_user, v_seq + 1, 'ADMIN_ADJUSTMENT', p_amount, v_balance + p_amount, p_reference, p_reason, p_actor, v_now,
+        credit_line_hash(v_head, p_user, v_seq + 1, 'ADMIN_ADJUSTMENT', p_amount, v_balance + p_amount, NULL, NULL, p_reference,
+                         p_reason, p_actor, v_now)
+    ) ON CONFLICT (user_id, reference) WHERE reference IS NOT NULL DO NOTHING
+    RETURNING c.seq, c.amount, c.balance_after, c.hash INTO seq, amount, balance_after, v_head;
     fresh := FOUND;
     IF fresh THEN
         UPDATE credit_accounts SET
             balance = adjust_v1.balance_after, seq = adjust_v1.seq, head = v_head,
-            clawback_debt = least(a.clawback_debt, greatest(0, -grace_limit - (adjust_v1.balance_after - held)))
+            clawback_debt = least(greatest(clawback_debt, v_debt), greatest(0, -grace_limit - (adjust_v1.balance_after - held)))
         WHERE user_id = p_user;
-        IF a.low_balance > balance_after AND a.low_balance <= a.balance THEN
+        IF v_low_balance > balance_after AND v_low_balance <= v_balance THEN
             PERFORM credit_notice(p_user, 'low_balance', adjust_v1.seq::text, jsonb_build_object(
-                'balance', adjust_v1.balance_after, 'threshold', a.low_balance
+                'balance', adjust_v1.balance_after, 'threshold', v_low_balance
             ));
         END IF;
     ELSE

@@ -14,8 +14,9 @@ BEGIN
         END LOOP;
     END IF;
     FOR attempt IN 1..2 LOOP
-        SELECT array_agg(a) INTO v_accounts FROM (
-            SELECT * FROM credit_accounts c WHERE c.user_id = ANY (p_users) ORDER BY c.user_id FOR NO KEY UPDATE
+        -- (As rows of the table's type: an array of bare records would be turned into one by way of its text.)
+        SELECT array_agg(a.account) INTO v_accounts FROM (
+            SELECT c AS account FROM credit_accounts c WHERE c.user_id = ANY (p_users) ORDER BY c.user_id FOR NO KEY UPDATE
         ) a;
         EXIT WHEN cardinality(v_accounts) = (SELECT count(DISTINCT u) FROM unnest(p_users) u);
         -- Rare, and only before a user's first posting; the rows are then locked in the same order as everywhere.
@@ -94,14 +95,14 @@ BEGIN
             USING ERRCODE = 'TT422';
     END IF;
     SELECT CASE
-        WHEN p_actor IS NULL OR btrim(coalesce(i.reference, '')) = '' OR btrim(coalesce(i.reason, '')) = ''
+        WHEN p_actor IS NULL OR coalesce(i.reference, '') !~ '\S' OR coalesce(i.reason, '') !~ '\S'
             THEN format('item %s: an adjustment needs a reference, a reason and who makes it', i.place)
         WHEN i.reference ~ '^(correction|rent|refund|dispute|payout):'
             THEN format('item %s: references beginning with %s are the system''s own', i.place, split_part(i.reference, ':', 1))
         ELSE format('item %s: an adjustment is 1 to 1,000,000,000,000 credits either way, not %s', i.place, i.amount)
     END INTO v_bad
     FROM unnest(p_references, p_amounts, p_reasons) WITH ORDINALITY i (reference, amount, reason, place)
-    WHERE p_actor IS NULL OR btrim(coalesce(i.reference, '')) = '' OR btrim(coalesce(i.reason, '')) = ''
+    WHERE p_actor IS NULL OR coalesce(i.reference, '') !~ '\S' OR coalesce(i.reason, '') !~ '\S'
         OR i.reference ~ '^(correction|rent|refund|dispute|payout):'
         OR i.amount IS NULL OR i.amount = 0 OR i.amount NOT BETWEEN -1000000000000 AND 1000000000000
     ORDER BY i.place LIMIT 1;
@@ -206,6 +207,7 @@ BEGIN
     END IF;
 
     v_now := clock_timestamp();
+    PERFORM credit_turn_day(a.user_id) FROM unnest(v_accounts) a WHERE (a.spent_until > v_now) IS NOT TRUE;
     -- What each still open call costs, and how much of it the balance covers when those before it are paid. A call that
     -- stands twice is settled by its first.
     WITH open AS MATERIALIZED (
@@ -227,14 +229,14 @@ BEGIN
         FROM priced p WHERE h.user_id = p.user_id AND h.call_id = p.call_id
     ), account AS (
         UPDATE credit_accounts a SET
-            held = a.held - s.held, open_calls = a.open_calls - s.opened, spent_on = s.today,
+            held = a.held - s.held, open_calls = a.open_calls - s.opened,
             -- Credits that are free again pay debt, also where no line follows.
             clawback_debt = least(a.clawback_debt, greatest(0, -a.grace_limit - (a.balance - a.held + s.held))),
-            spent_today = greatest(0, CASE WHEN a.spent_on = s.today THEN a.spent_today ELSE a.held END + s.charge - s.held)
+            spent_today = greatest(0, a.spent_today + s.charge - s.held)
         FROM (
-            SELECT p.user_id, sum(p.held) AS held, sum(p.charge) AS charge, (v_now AT TIME ZONE u.zone)::date AS today,
+            SELECT p.user_id, sum(p.held) AS held, sum(p.charge) AS charge,
                 count(*) FILTER (WHERE p.state IN ('AUTHORISED', 'ACTIVE', 'FINAL')) AS opened
-            FROM priced p JOIN users u ON u.id = p.user_id GROUP BY p.user_id, u.zone
+            FROM priced p GROUP BY p.user_id
         ) s WHERE a.user_id = s.user_id
     ), told AS (
         INSERT INTO alerts (id, kind, user_id, detail)
@@ -283,6 +285,7 @@ CREATE FUNCTION extend_many_v1(
 DECLARE
     v_size integer := cardinality(p_users);
     v_now timestamptz;
+    v_accounts credit_accounts[];
     v_plain uuid[];
     v_item record;
 BEGIN
@@ -294,7 +297,7 @@ BEGIN
         RAISE EXCEPTION 'a batch is 1 to 10,000 different calls, each with its user and a number from 1 up, for 1 to 3600 seconds'
             USING ERRCODE = 'TT422';
     END IF;
-    PERFORM credit_lock_many(p_users);
+    v_accounts := credit_lock_many(p_users);
     PERFORM FROM credit_holds h JOIN unnest(p_users, p_calls) i (user_id, call_id) USING (user_id, call_id)
     ORDER BY h.user_id, h.call_id FOR NO KEY UPDATE OF h;
     v_now := clock_timestamp();
@@ -315,6 +318,8 @@ BEGIN
             h.initial_seconds, h.increment_seconds, 0
         ) - h.held) <= greatest(0, min(a.balance - a.held + a.grace_limit))
     ) w;
+    PERFORM credit_turn_day(a.user_id) FROM unnest(v_accounts) a
+    WHERE a.user_id = ANY (v_plain) AND (a.spent_until > v_now) IS NOT TRUE;
     RETURN QUERY
     WITH wish AS (
         SELECT h.user_id, h.call_id, i.request_no, h.held AS held_before, g.granted, credit_cost(
@@ -328,11 +333,9 @@ BEGIN
         WHERE i.user_id = ANY (v_plain)
     ), account AS (
         UPDATE credit_accounts a SET
-            held = a.held + s.more, spent_on = s.today,
-            spent_today = CASE WHEN a.spent_on = s.today THEN a.spent_today ELSE a.held END + s.more
+            held = a.held + s.more, spent_today = a.spent_today + s.more
         FROM (
-            SELECT w.user_id, sum(w.held - w.held_before) AS more, (v_now AT TIME ZONE u.zone)::date AS today
-            FROM wish w JOIN users u ON u.id = w.user_id GROUP BY w.user_id, u.zone
+            SELECT w.user_id, sum(w.held - w.held_before) AS more FROM wish w GROUP BY w.user_id
         ) s WHERE a.user_id = s.user_id
     )
     UPDATE credit_holds h SET

@@ -39,6 +39,9 @@ GRANT INSERT, UPDATE ON billing_details TO talktime, talktime_everyone;
 GRANT INSERT ON invoices TO talktime_everyone;
 GRANT SELECT, INSERT ON invoice_numbers TO talktime_everyone;
 GRANT SELECT, INSERT, UPDATE ON invoice_series, payment_rounds TO talktime_everyone;
+-- Of a payment that granted nothing stands here what it was; only what became of it changes.
+GRANT SELECT, INSERT ON ungranted_payments TO talktime_everyone;
+GRANT SELECT, INSERT, UPDATE ON ungranted_reversals TO talktime_everyone;
 GRANT INSERT, UPDATE ON ledger_checkpoints TO talktime_everyone;
 GRANT INSERT (user_id, id, kind, subject, detail) ON notices TO talktime, talktime_everyone;
 GRANT UPDATE (not_before, tries, mailed_at, dropped_at, dropped_reason) ON notices TO talktime_everyone;
@@ -84,7 +87,7 @@ BEGIN
         SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.proname IN (
             'authorise_v1', 'answer_v1', 'heartbeat_v1', 'extend_v1', 'cut_v1', 'settle_v1', 'lose_v1', 'give_up_v1', 'purchase_v1',
             'adjust_v1', 'set_limits_v1', 'block_v1', 'set_guards_v1', 'set_low_balance_v1', 'correct_v1', 'reverse_v1',
-            'claim_v1', 'rent_v1', 'close_v1', 'correct_call_v1', 'settle_many_v1', 'extend_many_v1', 'post_many_v1', 'answer_call_v1', 'finish_v1', 'ring_v1', 'note_costs_v1',
+            'claim_v1', 'rent_v1', 'close_v1', 'correct_call_v1', 'settle_many_v1', 'extend_many_v1', 'post_many_v1', 'answer_call_v1', 'finish_v1', 'ring_v1', 'note_costs_v1', 'begin_leg_v1', 'name_leg_v1', 'end_leg_v1',
             'credit_cost', 'credit_affords'
         )
     LOOP
@@ -92,7 +95,8 @@ BEGIN
     END LOOP;
     FOR v_function IN
         SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.proname IN (
-            'waive_v1', 'decide_claim_v1', 'payout_v1', 'find_ring_v1', 'verify_lines_v2', 'verify_new_lines_v2', 'verify_accounts_v2', 'verify_calls_v2', 'verify_new_calls_v2', 'credit_line_hash', 'credit_field',
+            'waive_v1', 'decide_claim_v1', 'payout_v1', 'find_ring_v1', 'verify_lines_v2', 'verify_new_lines_v2', 'verify_accounts_v2', 'verify_calls_v2', 'verify_new_calls_v2', 'credit_line_hash', 'credit_line_hash_1', 'credit_line_is_genuine',
+            'credit_field',
             'cost_amount'
         )
     LOOP

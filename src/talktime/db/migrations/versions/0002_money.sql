@@ -16,8 +16,10 @@ ALTER TABLE credit_holds DROP CONSTRAINT fk_credit_holds_user_id;
 ALTER TABLE credit_holds DROP CONSTRAINT fk_credit_holds_price_id;
 DROP INDEX uq_purchase_directory_purchase;
 DROP INDEX uq_credit_transactions_reference;
+DROP INDEX uq_credit_transactions_call_type;
 DROP INDEX ix_provider_events_unhandled;
 DROP INDEX ix_prices_user_id_valid_from;
+DROP INDEX ix_credit_transactions_call;
 ALTER TABLE credit_transactions DROP CONSTRAINT ck_credit_transactions_usage_has_call;
 ALTER TABLE credit_transactions DROP CONSTRAINT ck_credit_transactions_texts;
 ALTER TABLE credit_transactions DROP CONSTRAINT ck_credit_transactions_seq;
@@ -245,10 +247,38 @@ CREATE TABLE top_ups (
 );
 ALTER TABLE top_ups ENABLE ROW LEVEL SECURITY;
 
+CREATE TABLE ungranted_payments (
+    gateway text NOT NULL,
+    payment_id text NOT NULL,
+    why text NOT NULL,
+    user_id uuid,
+    purchase_id uuid,
+    amount_minor bigint,
+    currency text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE ungranted_reversals (
+    gateway text NOT NULL,
+    id text NOT NULL,
+    payment_id text NOT NULL,
+    kind reversal_kind NOT NULL,
+    state reversal_state NOT NULL,
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL,
+    withdrawn_minor bigint DEFAULT 0 NOT NULL,
+    reinstated_minor bigint DEFAULT 0 NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 ALTER TABLE alerts ADD COLUMN note text;
 ALTER TABLE alerts ADD COLUMN digest_id uuid;
 ALTER TABLE alerts ADD COLUMN digest_after timestamp with time zone;
 ALTER TABLE alerts ADD COLUMN mailed_at timestamp with time zone;
+ALTER TABLE calls ADD COLUMN parent_id uuid;
+ALTER TABLE credit_accounts ADD COLUMN spent_until timestamp with time zone;
 ALTER TABLE credit_accounts ADD COLUMN day_limit bigint;
 ALTER TABLE credit_accounts ADD COLUMN call_limit bigint;
 ALTER TABLE credit_accounts ADD COLUMN caller_limit bigint;
@@ -284,62 +314,66 @@ CREATE OR REPLACE FUNCTION public.adjust_v1(p_user uuid, p_reference text, p_amo
 AS $function$
 #variable_conflict use_column
 DECLARE
-    a credit_accounts;
     t credit_transactions;
-    v_now timestamptz;
+    v_balance bigint;
+    v_held bigint;
+    v_low_balance bigint;
+    v_seq bigint;
     v_head bytea;
+    v_now timestamptz;
+    v_free bigint;
+    v_debt bigint := 0;
 BEGIN
-    IF p_user IS DISTINCT FROM nullif(current_setting('talktime.user_id', true), '')::uuid THEN
+    IF (p_user = nullif(current_setting('talktime.user_id', true), '')::uuid
+        AND p_amount <> 0 AND p_amount BETWEEN -1000000000000 AND 1000000000000 AND p_actor IS NOT NULL AND p_reason ~ '\S'
+        AND p_reference ~ '^(?!(correction|rent|refund|dispute|payout):).*\S') IS NOT TRUE THEN
         PERFORM assert_tenant(p_user);
-    END IF;
-    IF (p_amount <> 0 AND p_amount BETWEEN -1000000000000 AND 1000000000000 AND btrim(p_reference) <> ''
-        AND btrim(p_reason) <> '' AND p_actor IS NOT NULL
-        AND p_reference !~ '^(correction|rent|refund|dispute|payout):') IS NOT TRUE THEN
         IF p_amount IS NULL OR p_amount = 0 OR p_amount NOT BETWEEN -1000000000000 AND 1000000000000 THEN
             RAISE EXCEPTION 'an adjustment is 1 to 1,000,000,000,000 credits either way, not %', p_amount USING ERRCODE = 'TT422';
         END IF;
-        IF btrim(coalesce(p_reference, '')) = '' OR btrim(coalesce(p_reason, '')) = '' OR p_actor IS NULL THEN
+        IF coalesce(p_reference, '') !~ '\S' OR coalesce(p_reason, '') !~ '\S' OR p_actor IS NULL THEN
             RAISE EXCEPTION 'an adjustment needs a reference, a reason and who makes it' USING ERRCODE = 'TT422';
         END IF;
-        RAISE EXCEPTION 'references beginning with % are the system''s own', split_part(p_reference, ':', 1)
-            USING ERRCODE = 'TT422';
+        IF p_reference ~ '^(correction|rent|refund|dispute|payout):' THEN
+            RAISE EXCEPTION 'references beginning with % are the system''s own', split_part(p_reference, ':', 1)
+                USING ERRCODE = 'TT422';
+        END IF;
     END IF;
-    SELECT * INTO a FROM credit_accounts WHERE user_id = p_user FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
-        a := credit_lock(p_user);
-    END IF;
-    IF p_amount < 0 AND p_amount < -greatest(0, a.balance - a.held) THEN
-        IF NOT EXISTS (SELECT FROM credit_transactions c WHERE c.user_id = p_user AND c.reference = p_reference) THEN
+    SELECT a.balance, a.held, a.low_balance, a.seq, a.head INTO v_balance, v_held, v_low_balance, v_seq, v_head
+    FROM credit_accounts a WHERE a.user_id = p_user FOR NO KEY UPDATE;
+    IF v_seq IS NULL OR p_amount < 0 THEN
+        IF v_seq IS NULL THEN
+            SELECT a.balance, a.held, a.low_balance, a.seq, a.head INTO v_balance, v_held, v_low_balance, v_seq, v_head
+            FROM credit_lock(p_user) a;
+        END IF;
+        v_free := greatest(0, v_balance - v_held);
+        IF p_amount < -v_free
+            AND NOT EXISTS (SELECT FROM credit_transactions c WHERE c.user_id = p_user AND c.reference = p_reference) THEN
             IF p_as_debt IS NOT TRUE THEN
-                RAISE EXCEPTION 'only % credits are free to be taken, not %', greatest(0, a.balance - a.held), -p_amount
-                    USING ERRCODE = 'TT402';
+                RAISE EXCEPTION 'only % credits are free to be taken, not %', v_free, -p_amount USING ERRCODE = 'TT402';
             END IF;
-            a.clawback_debt := greatest(a.clawback_debt, -a.grace_limit - (a.balance + p_amount - a.held));
+            -- What is missing to the grace line becomes debt, however little there was before.
+            v_debt := 1000000000000000;
         END IF;
     END IF;
     v_now := clock_timestamp();
-    seq := a.seq + 1;
-    amount := p_amount;
-    balance_after := a.balance + p_amount;
-    v_head := credit_line_hash(
-        a.head, p_user, adjust_v1.seq, 'ADMIN_ADJUSTMENT', p_amount, adjust_v1.balance_after, NULL, NULL, p_reference,
-        p_reason, p_actor, v_now
-    );
-    INSERT INTO credit_transactions (
+    INSERT INTO credit_transactions AS c (
         user_id, seq, type, amount, balance_after, reference, reason, actor_id, created_at, hash
     ) VALUES (
-        p_user, adjust_v1.seq, 'ADMIN_ADJUSTMENT', p_amount, adjust_v1.balance_after, p_reference, p_reason, p_actor,
-        v_now, v_head
-    ) ON CONFLICT (user_id, reference) WHERE reference IS NOT NULL DO NOTHING;
+        p_user, v_seq + 1, 'ADMIN_ADJUSTMENT', p_amount, v_balance + p_amount, p_reference, p_reason, p_actor, v_now,
+        credit_line_hash(v_head, p_user, v_seq + 1, 'ADMIN_ADJUSTMENT', p_amount, v_balance + p_amount, NULL, NULL, p_reference,
+                         p_reason, p_actor, v_now)
+    ) ON CONFLICT (user_id, reference) WHERE reference IS NOT NULL DO NOTHING
+    RETURNING c.seq, c.amount, c.balance_after, c.hash INTO seq, amount, balance_after, v_head;
     fresh := FOUND;
     IF fresh THEN
         UPDATE credit_accounts SET
             balance = adjust_v1.balance_after, seq = adjust_v1.seq, head = v_head,
-            clawback_debt = least(a.clawback_debt, greatest(0, -grace_limit - (adjust_v1.balance_after - held)))
+            clawback_debt = least(greatest(clawback_debt, v_debt), greatest(0, -grace_limit - (adjust_v1.balance_after - held)))
         WHERE user_id = p_user;
-        IF a.low_balance > balance_after AND a.low_balance <= a.balance THEN
+        IF v_low_balance > balance_after AND v_low_balance <= v_balance THEN
             PERFORM credit_notice(p_user, 'low_balance', adjust_v1.seq::text, jsonb_build_object(
-                'balance', adjust_v1.balance_after, 'threshold', a.low_balance
+                'balance', adjust_v1.balance_after, 'threshold', v_low_balance
             ));
         END IF;
     ELSE
@@ -384,45 +418,26 @@ CREATE OR REPLACE FUNCTION public.authorise_v1(p_user uuid, p_call uuid, p_price
 AS $function$
 #variable_conflict use_column
 DECLARE
-    a credit_accounts;
-    h credit_holds;
-    r record;
+    a record;
+    h record;
     v_price prices;
     v_now timestamptz;
-    v_today date;
     v_free bigint;
     v_room bigint;
     v_guard text;
 BEGIN
-    IF p_user IS DISTINCT FROM nullif(current_setting('talktime.user_id', true), '')::uuid THEN
+    IF (p_user = nullif(current_setting('talktime.user_id', true), '')::uuid) IS NOT TRUE THEN
         PERFORM assert_tenant(p_user);
     END IF;
-    SELECT * INTO a FROM credit_accounts WHERE user_id = p_user FOR NO KEY UPDATE;
+    SELECT c.balance, c.held, c.clawback_debt, c.blocked_reason, c.open_calls, c.max_open_calls, c.spent_until,
+        c.day_limit IS NOT NULL OR c.call_limit IS NOT NULL OR c.caller_limit IS NOT NULL AS guarded
+    INTO a FROM credit_accounts c WHERE c.user_id = p_user FOR NO KEY UPDATE;
     IF NOT FOUND THEN
-        a := credit_lock(p_user);
+        SELECT c.*, false AS guarded INTO a FROM credit_lock(p_user) c;
     END IF;
-    v_now := clock_timestamp();
-    -- The day it is for the user, the call's hold if it was asked for before, and the price: the newest of their own that
-    -- is valid, unless it follows the list, else the newest of everybody's.
-    SELECT (v_now AT TIME ZONE u.zone)::date AS today, h AS hold, p AS price INTO r
-    FROM users u
-    LEFT JOIN credit_holds h ON h.user_id = u.id AND h.call_id = p_call
-    LEFT JOIN LATERAL (
-        SELECT own.* FROM (
-            SELECT p.* FROM prices p WHERE p_price IS NULL AND p.user_id = p_user AND p.kind = 'CALL' AND p.valid_from <= v_now
-            ORDER BY p.valid_from DESC, p.id DESC LIMIT 1
-        ) own WHERE NOT own.follows_list
-        UNION ALL
-        (SELECT p.* FROM prices p WHERE p_price IS NULL AND p.user_id IS NULL AND p.kind = 'CALL' AND p.valid_from <= v_now
-         ORDER BY p.valid_from DESC, p.id DESC LIMIT 1)
-        UNION ALL
-        SELECT p.* FROM prices p
-        WHERE p.id = p_price AND (p.user_id IS NULL OR p.user_id = p_user) AND NOT p.follows_list
-        LIMIT 1
-    ) p ON true
-    WHERE u.id = p_user;
-    h := r.hold;
-    fresh := h.call_id IS NULL;
+    SELECT x.state, x.denied_reason, x.granted_seconds, x.held INTO h
+    FROM credit_holds x WHERE x.user_id = p_user AND x.call_id = p_call;
+    fresh := NOT FOUND;
     IF NOT fresh THEN
         allowed := h.state NOT IN ('DENIED', 'SETTLED', 'RELEASED');
         reason := CASE WHEN h.state = 'DENIED' THEN h.denied_reason WHEN NOT allowed THEN 'over' END;
@@ -430,8 +445,21 @@ BEGIN
         held := h.held;
         RETURN;
     END IF;
-    v_price := r.price;
-    v_today := r.today;
+
+    v_now := clock_timestamp();
+    IF p_price IS NULL THEN
+        -- As `credit_price` chooses, in one statement: nearly everybody follows the list.
+        SELECT p.* INTO v_price FROM prices p
+        WHERE p.user_id IS NULL AND p.kind = 'CALL' AND p.valid_from <= v_now
+            AND NOT EXISTS (SELECT FROM prices own WHERE own.user_id = p_user AND own.kind = 'CALL' AND own.valid_from <= v_now)
+        ORDER BY p.valid_from DESC, p.id DESC LIMIT 1;
+        IF NOT FOUND THEN
+            v_price := credit_price(p_user, v_now);
+        END IF;
+    ELSE
+        SELECT p.* INTO v_price FROM prices p
+        WHERE p.id = p_price AND (p.user_id IS NULL OR p.user_id = p_user) AND NOT p.follows_list;
+    END IF;
     granted_seconds := 0;
     held := 0;
     reason := CASE
@@ -443,8 +471,9 @@ BEGIN
     IF reason IS NULL THEN
         -- A free price needs no balance; grace never starts a call.
         v_free := greatest(a.balance - a.held, 0);
-        IF a.day_limit IS NOT NULL OR a.call_limit IS NOT NULL OR a.caller_limit IS NOT NULL THEN
-            SELECT g.room, g.guard INTO v_room, v_guard FROM credit_room(credit_spend(a, 0), p_call, 0) g;
+        IF a.guarded THEN
+            SELECT g.room, g.guard INTO v_room, v_guard
+            FROM credit_accounts c CROSS JOIN LATERAL credit_room(credit_spend(c, 0), p_call, 0) g WHERE c.user_id = p_user;
             IF v_room < v_free THEN
                 v_free := greatest(v_room, 0);
             ELSE
@@ -468,29 +497,105 @@ BEGIN
     END IF;
 
     allowed := reason IS NULL;
+    IF NOT allowed THEN
+        INSERT INTO credit_holds (
+            user_id, call_id, price_id, credits_per_minute, connection_fee, initial_seconds, increment_seconds, free_seconds,
+            state, denied_reason, granted_seconds, settled_at, created_at
+        ) VALUES (
+            p_user, p_call, v_price.id, coalesce(v_price.credits_per_minute, 0), coalesce(v_price.connection_fee, 0),
+            coalesce(v_price.initial_seconds, 60), coalesce(v_price.increment_seconds, 60), coalesce(v_price.free_seconds, 0),
+            'DENIED', authorise_v1.reason, authorise_v1.granted_seconds, v_now, v_now
+        );
+        IF reason <> 'blocked' THEN
+            PERFORM credit_tell_refused(c, p_call, 'calls_refused', authorise_v1.reason)
+            FROM credit_accounts c WHERE c.user_id = p_user;
+        END IF;
+        RETURN;
+    END IF;
     INSERT INTO credit_holds (
         user_id, call_id, price_id, credits_per_minute, connection_fee, initial_seconds, increment_seconds, free_seconds,
-        state, denied_reason, granted_seconds, held, held_peak, lease_until, settled_at, created_at
+        state, granted_seconds, held, held_peak, lease_until, created_at
     ) VALUES (
-        p_user, p_call, v_price.id, coalesce(v_price.credits_per_minute, 0), coalesce(v_price.connection_fee, 0),
-        coalesce(v_price.initial_seconds, 60), coalesce(v_price.increment_seconds, 60), coalesce(v_price.free_seconds, 0),
-        CASE WHEN authorise_v1.allowed THEN 'AUTHORISED' ELSE 'DENIED' END::hold_state, authorise_v1.reason,
-        authorise_v1.granted_seconds, authorise_v1.held, authorise_v1.held,
-        CASE WHEN authorise_v1.allowed THEN v_now + interval '120 seconds' END,
-        CASE WHEN NOT authorise_v1.allowed THEN v_now END, v_now
+        p_user, p_call, v_price.id, v_price.credits_per_minute, v_price.connection_fee, v_price.initial_seconds,
+        v_price.increment_seconds, v_price.free_seconds, 'AUTHORISED', authorise_v1.granted_seconds, authorise_v1.held,
+        authorise_v1.held, v_now + interval '120 seconds', v_now
     );
-    IF allowed THEN
-        UPDATE credit_accounts SET
-            held = held + authorise_v1.held, open_calls = open_calls + 1,
-            -- What running calls hold goes over into a new day: it is charged there.
-            spent_on = v_today,
-            spent_today = greatest(0, CASE WHEN spent_on = v_today THEN spent_today ELSE held END + authorise_v1.held)
-        WHERE user_id = p_user;
-    ELSIF reason <> 'blocked' THEN
-        PERFORM credit_tell_refused(a, p_call, 'calls_refused', authorise_v1.reason);
+    IF (a.spent_until > v_now) IS NOT TRUE THEN
+        PERFORM credit_turn_day(p_user);
+    END IF;
+    UPDATE credit_accounts SET
+        held = held + authorise_v1.held, open_calls = open_calls + 1, spent_today = spent_today + authorise_v1.held
+    WHERE user_id = p_user;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION public.begin_leg_v1(p_user uuid, p_parent uuid, p_leg uuid, p_dialled text, OUT fresh boolean, OUT allowed boolean, OUT reason text, OUT granted_seconds integer, OUT carrier text, OUT parent_name text, OUT agent_seconds integer, OUT seconds_max integer)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    c calls;
+    l calls;
+    v_now timestamptz := clock_timestamp();
+    v_price uuid;
+BEGIN
+    PERFORM assert_tenant(p_user);
+    SELECT * INTO c FROM calls x WHERE x.user_id = p_user AND x.id = p_parent FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'no call %', p_parent USING ERRCODE = 'TT404';
+    END IF;
+    carrier := c.carrier;
+    parent_name := c.carrier_call_id;
+    granted_seconds := 0;
+    SELECT * INTO l FROM calls x WHERE x.user_id = p_user AND x.id = p_leg;
+    fresh := NOT FOUND;
+    IF NOT fresh THEN
+        IF l.parent_id IS DISTINCT FROM p_parent OR l.dialled IS DISTINCT FROM p_dialled THEN
+            RAISE EXCEPTION 'leg % was begun for something else', p_leg USING ERRCODE = 'TT409';
+        END IF;
+        agent_seconds := ceil(extract(epoch FROM l.started_at - c.answered_at));
+        -- Without a name nobody knows yet whether the carrier rings that person.
+        allowed := l.carrier_call_id <> '';
+        reason := CASE WHEN NOT allowed THEN coalesce(l.end_reason, 'carrier_silent') END;
+        SELECT h.granted_seconds INTO granted_seconds FROM credit_holds h WHERE h.user_id = p_user AND h.call_id = p_leg;
+        RETURN;
+    END IF;
+    reason := CASE
+        WHEN c.status <> 'IN_PROGRESS' OR c.parent_id IS NOT NULL THEN 'over'
+        WHEN EXISTS (
+            SELECT FROM calls x WHERE x.user_id = p_user AND x.parent_id = p_parent AND x.ended_at IS NULL
+        ) THEN 'transferring'
+        WHEN EXISTS (SELECT FROM phone_numbers n WHERE n.number = p_dialled) THEN 'own_number'
+    END;
+    allowed := reason IS NULL;
+    IF NOT allowed THEN
+        RETURN;
+    END IF;
+    agent_seconds := ceil(extract(epoch FROM v_now - c.answered_at));
+    SELECT v.call_seconds_max INTO seconds_max FROM agent_versions v
+    WHERE v.user_id = p_user AND v.agent_id = c.agent_id AND v.version_no = c.agent_version;
+    INSERT INTO calls (
+        user_id, id, parent_id, agent_id, agent_version, number_id, direction, carrier, carrier_call_id,
+        caller, dialled, status, route, started_at
+    ) VALUES (
+        p_user, p_leg, p_parent, c.agent_id, c.agent_version, c.number_id, 'OUTBOUND', c.carrier, '',
+        c.caller, p_dialled, 'RINGING', 'transfer', v_now
+    );
+    -- No id is all zeros, so where no price is set the leg is refused for that, and never takes the price of calls.
+    v_price := coalesce((credit_price(p_user, v_now, 'TRANSFER')).id, '00000000-0000-0000-0000-000000000000');
+    SELECT z.allowed, z.reason, z.granted_seconds INTO allowed, reason, granted_seconds
+    FROM authorise_v1(p_user, p_leg, v_price) z;
+    IF NOT allowed THEN
+        v_now := clock_timestamp();
+        UPDATE calls x SET status = 'FAILED', end_reason = begin_leg_v1.reason, ended_at = v_now, seconds = 0
+        WHERE x.user_id = p_user AND x.id = p_leg;
     END IF;
 END
 $function$;
+
+REVOKE ALL ON FUNCTION begin_leg_v1(p_user uuid, p_parent uuid, p_leg uuid, p_dialled text, OUT fresh boolean, OUT allowed boolean, OUT reason text, OUT granted_seconds integer, OUT carrier text, OUT parent_name text, OUT agent_seconds integer, OUT seconds_max integer) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION public.block_v1(p_user uuid, p_reason text)
  RETURNS void
@@ -513,6 +618,18 @@ BEGIN
     PERFORM credit_store(a);
 END
 $function$;
+
+CREATE OR REPLACE FUNCTION public.call_left_at(p_user uuid, p_call uuid)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+    SELECT min(l.started_at) FROM calls l
+    WHERE l.user_id = p_user AND l.parent_id = p_call AND (l.carrier_call_id <> '' OR l.ended_at IS NULL)
+$function$;
+
+REVOKE ALL ON FUNCTION call_left_at(p_user uuid, p_call uuid) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION public.calls_cost_carrier()
  RETURNS trigger
@@ -641,7 +758,8 @@ BEGIN
     corrected := false;
     amount := 0;
     SELECT * INTO h FROM credit_holds x WHERE x.user_id = p_user AND x.call_id = p_call;
-    IF c.carrier_seconds IS NULL OR h.state IS DISTINCT FROM 'SETTLED' THEN
+    IF c.carrier_seconds IS NULL OR h.state IS DISTINCT FROM 'SETTLED' OR c.parent_id IS NOT NULL
+        OR call_left_at(p_user, p_call) IS NOT NULL THEN
         RETURN;
     END IF;
     v_tolerance := greatest(2, h.settled_seconds * 0.02);
@@ -726,10 +844,9 @@ DECLARE
     -- No balance and no hold comes near this; one that does is a bug.
     c_fence CONSTANT bigint := 1000000000000000;
 BEGIN
-    IF (a.balance - a.held + a.grace_limit + a.clawback_debt >= 0
-        AND least(a.held, a.grace_limit, a.clawback_debt, a.spent_today, a.seq,
-                  a.day_limit, a.call_limit, a.caller_limit, a.low_balance) >= 0
-        AND a.open_calls >= 0 AND a.max_open_calls >= 0
+    IF (least(a.balance - a.held + a.grace_limit + a.clawback_debt, a.held, a.grace_limit, a.clawback_debt, a.spent_today,
+              a.seq, a.day_limit, a.call_limit, a.caller_limit, a.low_balance) >= 0
+        AND least(a.open_calls, a.max_open_calls) >= 0
         AND greatest(abs(a.balance), a.held, a.grace_limit, a.clawback_debt, a.low_balance) <= c_fence) IS NOT FALSE THEN
         RETURN true;
     END IF;
@@ -859,17 +976,16 @@ CREATE OR REPLACE FUNCTION public.credit_hold_is_sound(h credit_holds)
  IMMUTABLE
 AS $function$
 BEGIN
-    IF (h.held BETWEEN 0 AND h.held_peak
-        AND h.charged >= 0 AND h.charged + h.corrected BETWEEN 0 AND h.held_peak
-        AND least(h.granted_seconds, h.used_seconds, h.corrections) >= 0 AND h.unbilled >= 0
-        AND CASE h.state
-            WHEN 'ACTIVE' THEN h.settled_at IS NULL AND h.lease_owner IS NOT NULL AND h.cut_at IS NOT NULL
-            WHEN 'FINAL' THEN h.settled_at IS NULL AND h.lease_owner IS NOT NULL AND h.cut_at IS NOT NULL
-            WHEN 'AUTHORISED' THEN h.settled_at IS NULL
-            WHEN 'RECONCILE' THEN h.settled_at IS NULL AND h.lost_at IS NOT NULL
-            ELSE h.settled_at IS NOT NULL AND h.held = 0
-        END
-        AND (h.denied_reason IS NOT NULL) = (h.state = 'DENIED')) IS NOT FALSE THEN
+    IF (least(h.held, h.charged, h.charged + h.corrected, h.unbilled) >= 0
+        AND greatest(h.held, h.charged + h.corrected) <= h.held_peak
+        AND least(h.granted_seconds, h.used_seconds, h.corrections) >= 0
+        AND CASE
+            WHEN h.settled_at IS NOT NULL AND h.denied_reason IS NULL THEN h.state IN ('SETTLED', 'RELEASED') AND h.held = 0
+            WHEN h.denied_reason IS NOT NULL THEN h.state = 'DENIED' AND h.settled_at IS NOT NULL AND h.held = 0
+            WHEN h.lost_at IS NOT NULL AND h.state = 'RECONCILE' THEN true
+            WHEN h.lease_owner IS NOT NULL AND h.cut_at IS NOT NULL THEN h.state IN ('ACTIVE', 'FINAL', 'AUTHORISED')
+            ELSE h.state = 'AUTHORISED'
+        END) IS NOT FALSE THEN
         RETURN true;
     END IF;
     RAISE check_violation USING MESSAGE = 'the hold of call ' || h.call_id || ' would not be sound',
@@ -892,7 +1008,23 @@ CREATE OR REPLACE FUNCTION public.credit_line_hash(p_previous bytea, p_user uuid
  RETURNS bytea
  LANGUAGE sql
  STABLE PARALLEL SAFE
+RETURN sha256(record_send(ROW(2, p_user, p_seq, (p_type)::text, p_amount, p_balance_after, p_call, p_purchase, p_reference, p_reason, p_actor, p_created_at, p_previous)));
+
+CREATE OR REPLACE FUNCTION public.credit_line_hash_1(p_previous bytea, p_user uuid, p_seq bigint, p_type transaction_type, p_amount bigint, p_balance_after bigint, p_call uuid, p_purchase uuid, p_reference text, p_reason text, p_actor uuid, p_created_at timestamp with time zone)
+ RETURNS bytea
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
 RETURN sha256((((((((((((((((((('\x0100000010'::bytea || uuid_send(p_user)) || '\x00000008'::bytea) || int8send(p_seq)) || int4send(octet_length(enum_send(p_type)))) || enum_send(p_type)) || '\x00000008'::bytea) || int8send(p_amount)) || '\x00000008'::bytea) || int8send(p_balance_after)) || COALESCE(('\x00000010'::bytea || uuid_send(p_call)), '\xffffffff'::bytea)) || COALESCE(('\x00000010'::bytea || uuid_send(p_purchase)), '\xffffffff'::bytea)) || credit_field(convert_to(p_reference, 'UTF8'::name))) || credit_field(convert_to(p_reason, 'UTF8'::name))) || COALESCE(('\x00000010'::bytea || uuid_send(p_actor)), '\xffffffff'::bytea)) || '\x00000008'::bytea) || int8send(((EXTRACT(epoch FROM p_created_at) * (1000000)::numeric))::bigint)) || int4send(octet_length(p_previous))) || p_previous));
+
+REVOKE ALL ON FUNCTION credit_line_hash_1(p_previous bytea, p_user uuid, p_seq bigint, p_type transaction_type, p_amount bigint, p_balance_after bigint, p_call uuid, p_purchase uuid, p_reference text, p_reason text, p_actor uuid, p_created_at timestamp with time zone) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION public.credit_line_is_genuine(p_hash bytea, p_previous bytea, p_user uuid, p_seq bigint, p_type transaction_type, p_amount bigint, p_balance_after bigint, p_call uuid, p_purchase uuid, p_reference text, p_reason text, p_actor uuid, p_created_at timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN ((p_hash = credit_line_hash(p_previous, p_user, p_seq, p_type, p_amount, p_balance_after, p_call, p_purchase, p_reference, p_reason, p_actor, p_created_at)) OR (p_hash = credit_line_hash_1(p_previous, p_user, p_seq, p_type, p_amount, p_balance_after, p_call, p_purchase, p_reference, p_reason, p_actor, p_created_at)));
+
+REVOKE ALL ON FUNCTION credit_line_is_genuine(p_hash bytea, p_previous bytea, p_user uuid, p_seq bigint, p_type transaction_type, p_amount bigint, p_balance_after bigint, p_call uuid, p_purchase uuid, p_reference text, p_reason text, p_actor uuid, p_created_at timestamp with time zone) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION public.credit_line_is_sound(t credit_transactions)
  RETURNS boolean
@@ -900,15 +1032,21 @@ CREATE OR REPLACE FUNCTION public.credit_line_is_sound(t credit_transactions)
  IMMUTABLE
 AS $function$
 BEGIN
-    IF (t.amount <> 0 AND t.seq >= 1 AND octet_length(t.hash) = 32
+    -- Usage and purchases have no reference, the others have: each looks only at its own rules.
+    IF t.reference IS NULL THEN
+        IF (t.seq >= 1 AND octet_length(t.hash) = 32 AND length(t.reason) BETWEEN 1 AND 1000
+            AND CASE
+                WHEN t.purchase_id IS NULL THEN t.type IN ('CALL_USAGE', 'GRACE_USAGE') AND t.call_id IS NOT NULL AND t.amount < 0
+                ELSE t.type = 'PURCHASE' AND t.amount > 0
+            END) IS NOT FALSE THEN
+            RETURN true;
+        END IF;
+    ELSIF (t.amount <> 0 AND t.seq >= 1 AND octet_length(t.hash) = 32
         AND length(t.reference) BETWEEN 1 AND 200 AND length(t.reason) BETWEEN 1 AND 1000
-        AND CASE t.type
-            WHEN 'CALL_USAGE' THEN t.call_id IS NOT NULL AND t.amount < 0
-            WHEN 'GRACE_USAGE' THEN t.call_id IS NOT NULL AND t.amount < 0
-            WHEN 'ADMIN_ADJUSTMENT' THEN t.reference IS NOT NULL AND t.reason IS NOT NULL
-                AND (t.actor_id IS NOT NULL OR t.reference LIKE 'correction:%' OR t.reference LIKE 'rent:%')
-            WHEN 'PURCHASE' THEN t.purchase_id IS NOT NULL AND t.amount > 0
-            ELSE t.purchase_id IS NOT NULL AND t.reference IS NOT NULL
+        AND CASE
+            WHEN t.purchase_id IS NULL THEN t.type = 'ADMIN_ADJUSTMENT' AND t.reason IS NOT NULL
+                AND (t.actor_id IS NOT NULL OR t.reference ~ '^(correction|rent):')
+            ELSE t.type IN ('REFUND', 'DISPUTE')
         END) IS NOT FALSE THEN
         RETURN true;
     END IF;
@@ -944,8 +1082,9 @@ BEGIN
         END LOOP;
     END IF;
     FOR attempt IN 1..2 LOOP
-        SELECT array_agg(a) INTO v_accounts FROM (
-            SELECT * FROM credit_accounts c WHERE c.user_id = ANY (p_users) ORDER BY c.user_id FOR NO KEY UPDATE
+        -- (As rows of the table's type: an array of bare records would be turned into one by way of its text.)
+        SELECT array_agg(a.account) INTO v_accounts FROM (
+            SELECT c AS account FROM credit_accounts c WHERE c.user_id = ANY (p_users) ORDER BY c.user_id FOR NO KEY UPDATE
         ) a;
         EXIT WHEN cardinality(v_accounts) = (SELECT count(DISTINCT u) FROM unnest(p_users) u);
         -- Rare, and only before a user's first posting; the rows are then locked in the same order as everywhere.
@@ -956,6 +1095,25 @@ END
 $function$;
 
 REVOKE ALL ON FUNCTION credit_lock_many(p_users uuid[]) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION public.credit_new_day(a credit_accounts)
+ RETURNS credit_accounts
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    v_now timestamptz := clock_timestamp();
+BEGIN
+    IF (a.spent_until > v_now) IS NOT TRUE THEN
+        SELECT d.today, (d.today + 1)::timestamp AT TIME ZONE d.zone INTO a.spent_on, a.spent_until
+        FROM (SELECT (v_now AT TIME ZONE u.zone)::date AS today, u.zone FROM users u WHERE u.id = a.user_id) d;
+        a.spent_today := a.held;
+    END IF;
+    RETURN a;
+END
+$function$;
+
+REVOKE ALL ON FUNCTION credit_new_day(a credit_accounts) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION public.credit_notice(p_user uuid, p_kind text, p_subject text, p_detail jsonb)
  RETURNS void
@@ -1103,6 +1261,18 @@ $function$;
 
 REVOKE ALL ON FUNCTION credit_settled_hold(p_user uuid, p_call uuid) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION public.credit_spend(a credit_accounts, p_amount bigint)
+ RETURNS credit_accounts
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+BEGIN
+    a := credit_new_day(a);
+    a.spent_today := greatest(0, a.spent_today + p_amount);
+    RETURN a;
+END
+$function$;
+
 CREATE OR REPLACE FUNCTION public.credit_store(a credit_accounts)
  RETURNS void
  LANGUAGE plpgsql
@@ -1113,7 +1283,7 @@ BEGIN
         balance = a.balance, held = a.held, grace_limit = a.grace_limit,
         clawback_debt = least(a.clawback_debt, greatest(0, -a.grace_limit - (a.balance - a.held))),
         blocked_reason = a.blocked_reason, open_calls = a.open_calls, max_open_calls = a.max_open_calls,
-        spent_on = a.spent_on, spent_today = a.spent_today, seq = a.seq, head = a.head,
+        spent_on = a.spent_on, spent_until = a.spent_until, spent_today = a.spent_today, seq = a.seq, head = a.head,
         day_limit = a.day_limit, call_limit = a.call_limit, caller_limit = a.caller_limit, low_balance = a.low_balance
     WHERE user_id = a.user_id;
 END
@@ -1148,6 +1318,21 @@ END
 $function$;
 
 REVOKE ALL ON FUNCTION credit_tell_refused(a credit_accounts, p_call uuid, p_kind text, p_reason text) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION public.credit_turn_day(p_user uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    a credit_accounts;
+BEGIN
+    SELECT * INTO a FROM credit_accounts WHERE user_id = p_user;
+    PERFORM credit_store(credit_new_day(a));
+END
+$function$;
+
+REVOKE ALL ON FUNCTION credit_turn_day(p_user uuid) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION public.cut_v1(p_user uuid, p_call uuid, p_owner text)
  RETURNS boolean
@@ -1218,6 +1403,49 @@ $function$;
 
 REVOKE ALL ON FUNCTION decide_claim_v1(p_user uuid, p_call uuid, p_grant boolean, p_actor uuid, p_note text, OUT fresh boolean, OUT state claim_state, OUT amount bigint) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION public.end_leg_v1(p_user uuid, p_leg uuid, p_owner text, p_carrier_seconds integer, p_reason text, OUT fresh boolean, OUT status call_status, OUT seconds integer, OUT charged bigint, OUT unbilled bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    c calls;
+    h credit_holds;
+    v_now timestamptz := clock_timestamp();
+    v_reason text;
+BEGIN
+    PERFORM assert_tenant(p_user);
+    SELECT * INTO c FROM calls x WHERE x.user_id = p_user AND x.id = p_leg FOR NO KEY UPDATE;
+    IF NOT FOUND OR c.parent_id IS NULL THEN
+        RAISE EXCEPTION 'no leg %', p_leg USING ERRCODE = 'TT404';
+    END IF;
+    IF p_carrier_seconds < 0 THEN
+        RAISE EXCEPTION 'a call lasts 0 seconds or more, not %', p_carrier_seconds USING ERRCODE = 'TT422';
+    END IF;
+    PERFORM credit_lock(p_user);
+    seconds := least(p_carrier_seconds, ceil(extract(epoch FROM v_now - c.started_at)));
+    IF c.status = 'RINGING' AND seconds > 0
+        AND (SELECT z.claimed FROM answer_v1(p_user, p_leg, p_owner) z) THEN
+        UPDATE calls x SET
+            status = 'IN_PROGRESS', answered_at = greatest(c.started_at, v_now - end_leg_v1.seconds * interval '1 second')
+        WHERE x.user_id = p_user AND x.id = p_leg;
+    END IF;
+    SELECT * INTO h FROM credit_holds x WHERE x.user_id = p_user AND x.call_id = p_leg FOR NO KEY UPDATE;
+    IF h.settled_at IS NULL AND h.lease_owner = p_owner AND h.cut_claimed_at IS NULL AND seconds > h.granted_seconds THEN
+        PERFORM extend_v1(p_user, p_leg, p_owner, h.request_no + 1, least(3600, seconds - h.granted_seconds));
+    END IF;
+    v_reason := CASE
+        WHEN h.cut_claimed_at IS NOT NULL AND h.lease_owner IS NOT NULL THEN 'credit_ended'
+        ELSE coalesce(p_reason, CASE WHEN h.lease_owner IS NULL THEN 'nobody_answered' ELSE 'leg_ended' END)
+    END;
+    SELECT z.fresh, z.status, z.seconds, z.charged, z.unbilled INTO fresh, status, seconds, charged, unbilled
+    FROM finish_v1(p_user, p_leg, seconds, false, v_reason, p_carrier_seconds) z;
+END
+$function$;
+
+REVOKE ALL ON FUNCTION end_leg_v1(p_user uuid, p_leg uuid, p_owner text, p_carrier_seconds integer, p_reason text, OUT fresh boolean, OUT status call_status, OUT seconds integer, OUT charged bigint, OUT unbilled bigint) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION public.extend_many_v1(p_owner text, p_users uuid[], p_calls uuid[], p_request_nos integer[], p_slice_seconds integer DEFAULT 60)
  RETURNS TABLE(user_id uuid, call_id uuid, extended boolean, state hold_state, granted_seconds integer, cut_at timestamp with time zone, held bigint, reason text)
  LANGUAGE plpgsql
@@ -1228,6 +1456,7 @@ AS $function$
 DECLARE
     v_size integer := cardinality(p_users);
     v_now timestamptz;
+    v_accounts credit_accounts[];
     v_plain uuid[];
     v_item record;
 BEGIN
@@ -1239,7 +1468,7 @@ BEGIN
         RAISE EXCEPTION 'a batch is 1 to 10,000 different calls, each with its user and a number from 1 up, for 1 to 3600 seconds'
             USING ERRCODE = 'TT422';
     END IF;
-    PERFORM credit_lock_many(p_users);
+    v_accounts := credit_lock_many(p_users);
     PERFORM FROM credit_holds h JOIN unnest(p_users, p_calls) i (user_id, call_id) USING (user_id, call_id)
     ORDER BY h.user_id, h.call_id FOR NO KEY UPDATE OF h;
     v_now := clock_timestamp();
@@ -1260,6 +1489,8 @@ BEGIN
             h.initial_seconds, h.increment_seconds, 0
         ) - h.held) <= greatest(0, min(a.balance - a.held + a.grace_limit))
     ) w;
+    PERFORM credit_turn_day(a.user_id) FROM unnest(v_accounts) a
+    WHERE a.user_id = ANY (v_plain) AND (a.spent_until > v_now) IS NOT TRUE;
     RETURN QUERY
     WITH wish AS (
         SELECT h.user_id, h.call_id, i.request_no, h.held AS held_before, g.granted, credit_cost(
@@ -1273,11 +1504,9 @@ BEGIN
         WHERE i.user_id = ANY (v_plain)
     ), account AS (
         UPDATE credit_accounts a SET
-            held = a.held + s.more, spent_on = s.today,
-            spent_today = CASE WHEN a.spent_on = s.today THEN a.spent_today ELSE a.held END + s.more
+            held = a.held + s.more, spent_today = a.spent_today + s.more
         FROM (
-            SELECT w.user_id, sum(w.held - w.held_before) AS more, (v_now AT TIME ZONE u.zone)::date AS today
-            FROM wish w JOIN users u ON u.id = w.user_id GROUP BY w.user_id, u.zone
+            SELECT w.user_id, sum(w.held - w.held_before) AS more FROM wish w GROUP BY w.user_id
         ) s WHERE a.user_id = s.user_id
     )
     UPDATE credit_holds h SET
@@ -1317,33 +1546,34 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     r record;
+    v_waited boolean := false;
     v_now timestamptz;
-    v_today date;
     v_free bigint;
     v_room bigint;
     v_guard text;
 BEGIN
-    IF p_user IS DISTINCT FROM nullif(current_setting('talktime.user_id', true), '')::uuid THEN
+    IF (p_user = nullif(current_setting('talktime.user_id', true), '')::uuid
+        AND p_request_no >= 1 AND p_slice_seconds BETWEEN 1 AND 3600) IS NOT TRUE THEN
         PERFORM assert_tenant(p_user);
+        IF (p_request_no >= 1 AND p_slice_seconds BETWEEN 1 AND 3600) IS NOT TRUE THEN
+            RAISE EXCEPTION 'a request has a number from 1 up, and a slice 1 to 3600 seconds' USING ERRCODE = 'TT422';
+        END IF;
     END IF;
-    IF p_request_no IS NULL OR p_request_no < 1 OR p_slice_seconds NOT BETWEEN 1 AND 3600 THEN
-        RAISE EXCEPTION 'a request has a number from 1 up, and a slice 1 to 3600 seconds' USING ERRCODE = 'TT422';
-    END IF;
-    FOR attempt IN 1..2 LOOP
+    LOOP
         -- The account is locked first, then the hold.
         SELECT a.balance, a.held AS all_held, a.grace_limit, a.clawback_debt, a.blocked_reason,
-            a.day_limit IS NOT NULL OR a.call_limit IS NOT NULL OR a.caller_limit IS NOT NULL AS guarded, u.zone,
+            a.day_limit IS NOT NULL OR a.call_limit IS NOT NULL OR a.caller_limit IS NOT NULL AS guarded, a.spent_until,
             h.state, h.credits_per_minute, h.connection_fee, h.initial_seconds, h.increment_seconds, h.granted_seconds,
             h.held, h.request_no, h.final_reason, h.lease_owner, h.cut_at, h.cut_claimed_at, h.settled_at
         INTO r
-        FROM credit_accounts a JOIN users u ON u.id = a.user_id
-        JOIN credit_holds h ON h.user_id = a.user_id AND h.call_id = p_call
+        FROM credit_accounts a JOIN credit_holds h ON h.user_id = a.user_id AND h.call_id = p_call
         WHERE a.user_id = p_user FOR NO KEY UPDATE OF a, h;
         EXIT WHEN FOUND;
-        IF attempt = 2 THEN
+        IF v_waited THEN
             RAISE EXCEPTION 'no hold for call %', p_call USING ERRCODE = 'TT404';
         END IF;
         PERFORM credit_lock(p_user);
+        v_waited := true;
     END LOOP;
     -- A call that rings has no owner, and nobody is not its owner either.
     IF r.lease_owner IS DISTINCT FROM p_owner OR p_owner IS NULL THEN
@@ -1365,7 +1595,9 @@ BEGIN
     END IF;
 
     v_now := clock_timestamp();
-    v_today := (v_now AT TIME ZONE r.zone)::date;
+    IF (r.spent_until > v_now) IS NOT TRUE THEN
+        PERFORM credit_turn_day(p_user);
+    END IF;
     v_free := greatest(0, r.balance - r.all_held + r.grace_limit);
     IF r.guarded THEN
         SELECT g.room, g.guard INTO v_room, v_guard
@@ -1410,8 +1642,7 @@ BEGIN
         held = held + (extend_v1.held - r.held),
         -- Its owner was away longer than its lease and is back: the slot was given up, the money is still here.
         open_calls = open_calls + CASE WHEN r.state = 'RECONCILE' THEN 1 ELSE 0 END,
-        spent_on = v_today,
-        spent_today = greatest(0, CASE WHEN spent_on = v_today THEN spent_today ELSE held END + extend_v1.held - r.held),
+        spent_today = greatest(0, spent_today + extend_v1.held - r.held),
         clawback_debt = least(clawback_debt, greatest(0, -grace_limit - (balance - held - (extend_v1.held - r.held))))
     WHERE user_id = p_user;
 END
@@ -1426,6 +1657,7 @@ AS $function$
 DECLARE
     c calls;
     v_now timestamptz;
+    v_left timestamptz;
 BEGIN
     PERFORM assert_tenant(p_user);
     SELECT * INTO c FROM calls x WHERE x.user_id = p_user AND x.id = p_call FOR NO KEY UPDATE;
@@ -1450,8 +1682,13 @@ BEGIN
             WHEN p_failed THEN 'FAILED' WHEN c.status = 'RINGING' THEN 'NO_ANSWER' ELSE 'COMPLETED'
         END;
         seconds := CASE WHEN c.status = 'RINGING' THEN 0 ELSE p_seconds END;
+        -- Whoever comes first, the agent's part ended when the caller was put through; to the agent's process that looks
+        -- like a caller who hung up.
+        v_left := CASE WHEN status = 'COMPLETED' THEN call_left_at(p_user, p_call) END;
+        seconds := least(seconds, ceil(extract(epoch FROM v_left - c.answered_at)));
         UPDATE calls x SET
-            status = finish_v1.status, ended_at = greatest(v_now, x.answered_at), end_reason = p_reason, seconds = finish_v1.seconds,
+            status = finish_v1.status, ended_at = greatest(v_now, x.answered_at),
+            end_reason = CASE WHEN v_left IS NULL THEN p_reason ELSE 'transferred' END, seconds = finish_v1.seconds,
             carrier_seconds = coalesce(p_carrier_seconds, x.carrier_seconds)
         WHERE x.user_id = p_user AND x.id = p_call;
     ELSE
@@ -1518,6 +1755,35 @@ END
 $function$;
 
 REVOKE ALL ON FUNCTION invoices_append_only() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION public.name_leg_v1(p_user uuid, p_leg uuid, p_carrier text, p_carrier_call_id text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    c calls;
+BEGIN
+    PERFORM assert_tenant(p_user);
+    SELECT * INTO c FROM calls x WHERE x.user_id = p_user AND x.id = p_leg FOR NO KEY UPDATE;
+    IF NOT FOUND OR c.parent_id IS NULL OR c.carrier <> p_carrier THEN
+        RETURN false;
+    END IF;
+    IF c.carrier_call_id <> '' THEN
+        RETURN c.carrier_call_id = p_carrier_call_id;
+    END IF;
+    INSERT INTO call_directory (carrier, carrier_call_id, user_id, call_id)
+    VALUES (p_carrier, p_carrier_call_id, p_user, p_leg) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE calls x SET carrier_call_id = p_carrier_call_id WHERE x.user_id = p_user AND x.id = p_leg;
+    RETURN true;
+END
+$function$;
+
+REVOKE ALL ON FUNCTION name_leg_v1(p_user uuid, p_leg uuid, p_carrier text, p_carrier_call_id text) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION public.note_costs_v1(p_user uuid, p_call uuid, p_providers text[], p_kinds cost_kind[], p_quantities bigint[], p_estimated boolean[])
  RETURNS void
@@ -1617,14 +1883,14 @@ BEGIN
             USING ERRCODE = 'TT422';
     END IF;
     SELECT CASE
-        WHEN p_actor IS NULL OR btrim(coalesce(i.reference, '')) = '' OR btrim(coalesce(i.reason, '')) = ''
+        WHEN p_actor IS NULL OR coalesce(i.reference, '') !~ '\S' OR coalesce(i.reason, '') !~ '\S'
             THEN format('item %s: an adjustment needs a reference, a reason and who makes it', i.place)
         WHEN i.reference ~ '^(correction|rent|refund|dispute|payout):'
             THEN format('item %s: references beginning with %s are the system''s own', i.place, split_part(i.reference, ':', 1))
         ELSE format('item %s: an adjustment is 1 to 1,000,000,000,000 credits either way, not %s', i.place, i.amount)
     END INTO v_bad
     FROM unnest(p_references, p_amounts, p_reasons) WITH ORDINALITY i (reference, amount, reason, place)
-    WHERE p_actor IS NULL OR btrim(coalesce(i.reference, '')) = '' OR btrim(coalesce(i.reason, '')) = ''
+    WHERE p_actor IS NULL OR coalesce(i.reference, '') !~ '\S' OR coalesce(i.reason, '') !~ '\S'
         OR i.reference ~ '^(correction|rent|refund|dispute|payout):'
         OR i.amount IS NULL OR i.amount = 0 OR i.amount NOT BETWEEN -1000000000000 AND 1000000000000
     ORDER BY i.place LIMIT 1;
@@ -1886,6 +2152,7 @@ BEGIN
     END IF;
 
     v_now := clock_timestamp();
+    PERFORM credit_turn_day(a.user_id) FROM unnest(v_accounts) a WHERE (a.spent_until > v_now) IS NOT TRUE;
     -- What each still open call costs, and how much of it the balance covers when those before it are paid. A call that
     -- stands twice is settled by its first.
     WITH open AS MATERIALIZED (
@@ -1907,14 +2174,14 @@ BEGIN
         FROM priced p WHERE h.user_id = p.user_id AND h.call_id = p.call_id
     ), account AS (
         UPDATE credit_accounts a SET
-            held = a.held - s.held, open_calls = a.open_calls - s.opened, spent_on = s.today,
+            held = a.held - s.held, open_calls = a.open_calls - s.opened,
             -- Credits that are free again pay debt, also where no line follows.
             clawback_debt = least(a.clawback_debt, greatest(0, -a.grace_limit - (a.balance - a.held + s.held))),
-            spent_today = greatest(0, CASE WHEN a.spent_on = s.today THEN a.spent_today ELSE a.held END + s.charge - s.held)
+            spent_today = greatest(0, a.spent_today + s.charge - s.held)
         FROM (
-            SELECT p.user_id, sum(p.held) AS held, sum(p.charge) AS charge, (v_now AT TIME ZONE u.zone)::date AS today,
+            SELECT p.user_id, sum(p.held) AS held, sum(p.charge) AS charge,
                 count(*) FILTER (WHERE p.state IN ('AUTHORISED', 'ACTIVE', 'FINAL')) AS opened
-            FROM priced p JOIN users u ON u.id = p.user_id GROUP BY p.user_id, u.zone
+            FROM priced p GROUP BY p.user_id
         ) s WHERE a.user_id = s.user_id
     ), told AS (
         INSERT INTO alerts (id, kind, user_id, detail)
@@ -1960,98 +2227,91 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     r record;
+    v_waited boolean := false;
     v_now timestamptz;
-    v_today date;
-    v_rated bigint := 0;
     v_usage bigint;
     v_seq bigint;
     v_head bytea;
-    v_line bytea;
 BEGIN
-    IF p_user IS DISTINCT FROM nullif(current_setting('talktime.user_id', true), '')::uuid THEN
+    IF (p_user = nullif(current_setting('talktime.user_id', true), '')::uuid
+        AND p_seconds BETWEEN 0 AND 1000000 AND p_not_charged_reason IS NULL) IS NOT TRUE THEN
         PERFORM assert_tenant(p_user);
+        IF (p_seconds BETWEEN 0 AND 1000000) IS NOT TRUE THEN
+            RAISE EXCEPTION 'a call lasts 0 to 1,000,000 seconds, not %', p_seconds USING ERRCODE = 'TT422';
+        END IF;
+        IF p_not_charged_reason NOT IN ('platform_fault', 'wrong_number', 'spam', 'not_a_call') THEN
+            RAISE EXCEPTION 'a call is not charged because of platform_fault, wrong_number, spam or not_a_call' USING ERRCODE = 'TT422';
+        END IF;
     END IF;
-    IF (p_seconds BETWEEN 0 AND 1000000) IS NOT TRUE THEN
-        RAISE EXCEPTION 'a call lasts 0 to 1,000,000 seconds, not %', p_seconds USING ERRCODE = 'TT422';
-    END IF;
-    IF p_not_charged_reason NOT IN ('platform_fault', 'wrong_number', 'spam', 'not_a_call') THEN
-        RAISE EXCEPTION 'a call is not charged because of platform_fault, wrong_number, spam or not_a_call' USING ERRCODE = 'TT422';
-    END IF;
-    FOR attempt IN 1..2 LOOP
-        -- The account is locked first, then the hold.
-        SELECT a.balance, a.held AS all_held, a.spent_on, a.seq, a.head, a.low_balance, u.zone,
-            h.state, h.credits_per_minute, h.connection_fee, h.initial_seconds, h.increment_seconds, h.free_seconds,
-            h.held, h.charged, h.unbilled, h.lease_owner, h.settled_at
+    LOOP
+        -- The account is locked first, then the hold. A call that nobody ever owned was never answered, and costs nothing
+        -- whatever anybody measured.
+        SELECT a.balance, a.seq, a.head, a.low_balance, a.spent_until, h.state, h.held, h.lease_owner, h.settled_at,
+            CASE WHEN h.lease_owner IS NULL OR p_not_charged_reason IS NOT NULL THEN 0 ELSE credit_cost(
+                p_seconds, h.credits_per_minute, h.connection_fee, h.initial_seconds, h.increment_seconds, h.free_seconds
+            ) END AS rated
         INTO r
-        FROM credit_accounts a JOIN users u ON u.id = a.user_id
-        JOIN credit_holds h ON h.user_id = a.user_id AND h.call_id = p_call
+        FROM credit_accounts a JOIN credit_holds h ON h.user_id = a.user_id AND h.call_id = p_call
         WHERE a.user_id = p_user FOR NO KEY UPDATE OF a, h;
         EXIT WHEN FOUND;
-        IF attempt = 2 THEN
+        IF v_waited THEN
             RAISE EXCEPTION 'no hold for call %', p_call USING ERRCODE = 'TT404';
         END IF;
         -- Perhaps it is being authorised at this moment: wait for that to end.
         PERFORM credit_lock(p_user);
+        v_waited := true;
     END LOOP;
     fresh := r.settled_at IS NULL;
     IF NOT fresh THEN
-        state := r.state;
-        charged := r.charged;
-        unbilled := r.unbilled;
-        balance := r.balance;
+        SELECT r.state, h.charged, h.unbilled, r.balance INTO state, charged, unbilled, balance
+        FROM credit_holds h WHERE h.user_id = p_user AND h.call_id = p_call;
         RETURN;
     END IF;
 
     v_now := clock_timestamp();
-    v_today := (v_now AT TIME ZONE r.zone)::date;
-    -- Nobody ever owned it: it was never answered, and costs nothing whatever anybody measured.
-    state := CASE WHEN r.lease_owner IS NULL THEN 'RELEASED' ELSE 'SETTLED' END;
-    IF r.lease_owner IS NOT NULL AND p_not_charged_reason IS NULL THEN
-        v_rated := credit_cost(
-            p_seconds, r.credits_per_minute, r.connection_fee, r.initial_seconds, r.increment_seconds, r.free_seconds
-        );
+    IF (r.spent_until > v_now) IS NOT TRUE THEN
+        PERFORM credit_turn_day(p_user);
     END IF;
-    charged := least(v_rated, r.held);
-    unbilled := v_rated - charged;
-    v_usage := least(charged, greatest(r.balance, 0));
+    state := CASE WHEN r.lease_owner IS NULL THEN 'RELEASED' ELSE 'SETTLED' END;
+    charged := least(r.rated, r.held);
+    unbilled := r.rated - charged;
     balance := r.balance - charged;
-    v_seq := r.seq;
-    v_head := r.head;
+    v_usage := least(charged, greatest(r.balance, 0));
     IF v_usage > 0 THEN
-        v_seq := v_seq + 1;
-        v_head := credit_line_hash(
-            v_head, p_user, v_seq, 'CALL_USAGE', -v_usage, r.balance - v_usage, p_call, NULL, NULL, NULL, NULL, v_now
-        );
         INSERT INTO credit_transactions (user_id, seq, type, amount, balance_after, call_id, created_at, hash)
-        VALUES (p_user, v_seq, 'CALL_USAGE', -v_usage, r.balance - v_usage, p_call, v_now, v_head);
+        VALUES (
+            p_user, r.seq + 1, 'CALL_USAGE', -v_usage, r.balance - v_usage, p_call, v_now,
+            credit_line_hash(r.head, p_user, r.seq + 1, 'CALL_USAGE', -v_usage, r.balance - v_usage, p_call, NULL, NULL, NULL,
+                             NULL, v_now)
+        ) RETURNING seq, hash INTO v_seq, v_head;
     END IF;
     IF charged > v_usage THEN
-        v_seq := v_seq + 1;
-        v_head := credit_line_hash(
-            v_head, p_user, v_seq, 'GRACE_USAGE', v_usage - settle_v1.charged, settle_v1.balance, p_call, NULL, NULL, NULL, NULL, v_now
-        );
         INSERT INTO credit_transactions (user_id, seq, type, amount, balance_after, call_id, created_at, hash)
-        VALUES (p_user, v_seq, 'GRACE_USAGE', v_usage - settle_v1.charged, settle_v1.balance, p_call, v_now, v_head);
+        VALUES (
+            p_user, coalesce(v_seq, r.seq) + 1, 'GRACE_USAGE', v_usage - settle_v1.charged, settle_v1.balance, p_call, v_now,
+            credit_line_hash(coalesce(v_head, r.head), p_user, coalesce(v_seq, r.seq) + 1, 'GRACE_USAGE',
+                             v_usage - settle_v1.charged, settle_v1.balance, p_call, NULL, NULL, NULL, NULL, v_now)
+        ) RETURNING seq, hash INTO v_seq, v_head;
     END IF;
     UPDATE credit_holds SET
         state = settle_v1.state, held = 0, charged = settle_v1.charged, unbilled = settle_v1.unbilled, settled_at = v_now,
         settled_seconds = p_seconds, not_charged_reason = p_not_charged_reason
     WHERE user_id = p_user AND call_id = p_call;
     UPDATE credit_accounts SET
-        balance = settle_v1.balance, held = held - r.held, seq = v_seq, head = v_head,
+        balance = settle_v1.balance, held = held - r.held, seq = coalesce(v_seq, seq), head = coalesce(v_head, head),
         open_calls = open_calls - CASE WHEN r.state IN ('AUTHORISED', 'ACTIVE', 'FINAL') THEN 1 ELSE 0 END,
-        -- What running calls hold goes over into a new day: it is charged there.
-        spent_on = v_today,
-        spent_today = greatest(0, CASE WHEN spent_on = v_today THEN spent_today ELSE held END + settle_v1.charged - r.held),
+        spent_today = greatest(0, spent_today + settle_v1.charged - r.held),
         clawback_debt = least(clawback_debt, greatest(0, -grace_limit - (settle_v1.balance - (held - r.held))))
     WHERE user_id = p_user;
-    IF unbilled > 0 THEN
-        PERFORM credit_alert(p_user, 'call_unbilled', jsonb_build_object('call_id', p_call, 'credits', settle_v1.unbilled));
-    END IF;
-    IF r.low_balance > balance AND r.low_balance <= r.balance THEN
-        PERFORM credit_notice(p_user, 'low_balance', v_seq::text, jsonb_build_object(
-            'balance', settle_v1.balance, 'threshold', r.low_balance
-        ));
+    IF unbilled > 0 OR r.low_balance > balance THEN
+        IF unbilled > 0 THEN
+            PERFORM credit_alert(p_user, 'call_unbilled', jsonb_build_object('call_id', p_call, 'credits', settle_v1.unbilled));
+        END IF;
+        IF r.low_balance > balance AND r.low_balance <= r.balance THEN
+            PERFORM credit_notice(p_user, 'low_balance', v_seq::text, jsonb_build_object(
+                'balance', settle_v1.balance, 'threshold', r.low_balance
+            ));
+        END IF;
     END IF;
 END
 $function$;
@@ -2218,10 +2478,8 @@ BEGIN
         -- Number, balance and hash of the line before come in one piece: looking back costs more than the hash.
         SELECT l.*, ('x' || encode(substr(l.previous, 1, 8), 'hex'))::bit(64)::bigint AS previous_seq,
             ('x' || encode(substr(l.previous, 9, 8), 'hex'))::bit(64)::bigint AS previous_balance,
-            credit_line_hash(
-                substr(l.previous, 17), l.user_id, l.seq, l.type, l.amount, l.balance_after, l.call_id, l.purchase_id,
-                l.reference, l.reason, l.actor_id, l.created_at
-            ) AS right_hash
+            NOT credit_line_is_genuine(l.hash, substr(l.previous, 17), l.user_id, l.seq, l.type, l.amount, l.balance_after,
+                l.call_id, l.purchase_id, l.reference, l.reason, l.actor_id, l.created_at) AS is_forged
         FROM (
             SELECT t.*, lag(int8send(t.seq) || int8send(t.balance_after) || t.hash, 1, '\x00000000000000000000000000000000'::bytea)
                 OVER (PARTITION BY t.user_id ORDER BY t.seq) AS previous
@@ -2230,17 +2488,15 @@ BEGIN
         ) l
         WHERE (
             int8send(l.seq - 1) || int8send(l.balance_after - l.amount) <> substr(l.previous, 1, 16)
-            OR l.hash <> credit_line_hash(
-                substr(l.previous, 17), l.user_id, l.seq, l.type, l.amount, l.balance_after, l.call_id, l.purchase_id,
-                l.reference, l.reason, l.actor_id, l.created_at
-            )
+            OR NOT credit_line_is_genuine(l.hash, substr(l.previous, 17), l.user_id, l.seq, l.type, l.amount, l.balance_after,
+                l.call_id, l.purchase_id, l.reference, l.reason, l.actor_id, l.created_at)
         ) AND (l.user_id, l.seq) > (p_from, p_after_seq)
     )
     SELECT w.user_id, w.seq, p.problem FROM wrong w CROSS JOIN LATERAL (VALUES
         (CASE WHEN w.seq <> w.previous_seq + 1 THEN format('line %s follows line %s', w.seq, w.previous_seq) END),
         (CASE WHEN w.balance_after <> w.previous_balance + w.amount
             THEN format('balance %s is not %s %s', w.balance_after, w.previous_balance, to_char(w.amount, 'SG999999999999999999')) END),
-        (CASE WHEN w.hash <> w.right_hash THEN 'the hash does not match the line' END)
+        (CASE WHEN w.is_forged THEN 'the hash does not match the line' END)
     ) AS p (problem) WHERE p.problem IS NOT NULL;
 END
 $function$;
@@ -2303,9 +2559,8 @@ AS $function$
         WHERE a.user_id >= p_from AND a.user_id < p_to
         WINDOW w AS (PARTITION BY t.user_id ORDER BY t.seq)
     ), wrong AS MATERIALIZED (
-        SELECT l.*, l.hash <> credit_line_hash(
-            l.previous_hash, l.user_id, l.seq, l.type, l.amount, l.balance_after, l.call_id, l.purchase_id, l.reference,
-            l.reason, l.actor_id, l.created_at) AS is_forged
+        SELECT l.*, NOT credit_line_is_genuine(l.hash, l.previous_hash, l.user_id, l.seq, l.type, l.amount, l.balance_after,
+            l.call_id, l.purchase_id, l.reference, l.reason, l.actor_id, l.created_at) AS is_forged
         FROM line l
     )
     SELECT w.user_id, w.seq, p.problem FROM wrong w CROSS JOIN LATERAL (VALUES
@@ -2378,6 +2633,8 @@ ALTER TABLE payment_rounds ADD CONSTRAINT pk_payment_rounds PRIMARY KEY (gateway
 ALTER TABLE purchase_directory ADD CONSTRAINT pk_purchase_directory PRIMARY KEY (user_id, purchase_id);
 ALTER TABLE refund_requests ADD CONSTRAINT pk_refund_requests PRIMARY KEY (user_id, request_key);
 ALTER TABLE top_ups ADD CONSTRAINT pk_top_ups PRIMARY KEY (user_id);
+ALTER TABLE ungranted_payments ADD CONSTRAINT pk_ungranted_payments PRIMARY KEY (gateway, payment_id);
+ALTER TABLE ungranted_reversals ADD CONSTRAINT pk_ungranted_reversals PRIMARY KEY (gateway, id);
 ALTER TABLE alerts ADD CONSTRAINT ck_alerts_acknowledged_by CHECK (((acknowledged_at IS NULL) = (acknowledged_by IS NULL)));
 ALTER TABLE alerts ADD CONSTRAINT ck_alerts_detail CHECK ((jsonb_typeof(detail) = 'object'::text));
 ALTER TABLE alerts ADD CONSTRAINT ck_alerts_mailed_with CHECK (((mailed_at IS NULL) OR (digest_id IS NOT NULL)));
@@ -2392,6 +2649,8 @@ ALTER TABLE call_costs ADD CONSTRAINT ck_call_costs_amounts CHECK (((quantity >=
 ALTER TABLE call_costs ADD CONSTRAINT ck_call_costs_currency CHECK ((currency ~ '^[A-Z]{3}$'::text));
 ALTER TABLE call_costs ADD CONSTRAINT ck_call_costs_provider CHECK (((length(provider) >= 1) AND (length(provider) <= 200)));
 ALTER TABLE call_costs ADD CONSTRAINT ck_call_costs_reported_is_known CHECK (((NOT reported) OR (amount_micros IS NOT NULL)));
+ALTER TABLE calls ADD CONSTRAINT ck_calls_leg_goes_out CHECK (((parent_id IS NULL) OR ((direction = 'OUTBOUND'::call_direction) AND (parent_id <> id))));
+ALTER TABLE calls ADD CONSTRAINT ck_calls_named_or_leg CHECK (((carrier_call_id <> ''::text) OR (parent_id IS NOT NULL)));
 ALTER TABLE charge_claims ADD CONSTRAINT ck_charge_claims_decided_at CHECK (((state = 'REQUESTED'::claim_state) = (decided_at IS NULL)));
 ALTER TABLE charge_claims ADD CONSTRAINT ck_charge_claims_decided_by CHECK (((decided_by IS NOT NULL) OR automatic OR (state = 'REQUESTED'::claim_state)));
 ALTER TABLE cost_rates ADD CONSTRAINT ck_cost_rates_amount_micros CHECK (((amount_micros >= 0) AND (amount_micros <= '1000000000000'::bigint)));
@@ -2425,12 +2684,16 @@ ALTER TABLE top_ups ADD CONSTRAINT ck_top_ups_ceiling_minor CHECK (((ceiling_min
 ALTER TABLE top_ups ADD CONSTRAINT ck_top_ups_declines CHECK ((declines >= 0));
 ALTER TABLE top_ups ADD CONSTRAINT ck_top_ups_enabled CHECK (((NOT enabled) OR ((threshold IS NOT NULL) AND (pack_id IS NOT NULL) AND (credits IS NOT NULL) AND (price_minor IS NOT NULL) AND (currency IS NOT NULL) AND (ceiling_minor IS NOT NULL) AND (consented_at IS NOT NULL) AND (gateway IS NOT NULL) AND (customer_id IS NOT NULL) AND (payment_method_id IS NOT NULL))));
 ALTER TABLE top_ups ADD CONSTRAINT ck_top_ups_threshold CHECK (((threshold >= 1) AND (threshold <= '1000000000000'::bigint)));
+ALTER TABLE ungranted_reversals ADD CONSTRAINT ck_ungranted_reversals_amounts CHECK (((amount_minor > 0) AND (withdrawn_minor >= 0) AND (reinstated_minor >= 0)));
+ALTER TABLE ungranted_reversals ADD CONSTRAINT ck_ungranted_reversals_state_of_kind CHECK (((kind = 'REFUND'::reversal_kind) = (state = ANY (ARRAY['PENDING'::reversal_state, 'SUCCEEDED'::reversal_state, 'FAILED'::reversal_state, 'CANCELED'::reversal_state]))));
 CREATE INDEX ix_alerts_kind ON public.alerts USING btree (kind);
 CREATE INDEX ix_alerts_unmailed ON public.alerts USING btree (created_at) WHERE (mailed_at IS NULL);
 CREATE INDEX ix_approvals_pending ON public.approvals USING btree (created_at) WHERE (state = 'PENDING'::approval_state);
 CREATE INDEX ix_call_costs_ask_at ON public.call_costs USING btree (ask_at) WHERE (ask_at IS NOT NULL);
 CREATE INDEX ix_call_costs_unknown ON public.call_costs USING btree (provider, kind) WHERE (amount_micros IS NULL);
+CREATE INDEX ix_calls_loose ON public.calls USING btree (ended_at) WHERE ((parent_id IS NOT NULL) AND (carrier_seconds IS NULL) AND (end_reason = ANY (ARRAY['lost'::text, 'never_answered'::text])));
 CREATE INDEX ix_calls_user_id_caller ON public.calls USING btree (user_id, caller, started_at) WHERE (caller IS NOT NULL);
+CREATE INDEX ix_calls_user_id_parent_id ON public.calls USING btree (user_id, parent_id) WHERE (parent_id IS NOT NULL);
 CREATE INDEX ix_charge_claims_requested ON public.charge_claims USING btree (created_at) WHERE (state = 'REQUESTED'::claim_state);
 CREATE INDEX ix_credit_reversals_purchase ON public.credit_reversals USING btree (user_id, purchase_id);
 CREATE INDEX ix_invoices_user_id_issued_at ON public.invoices USING btree (user_id, issued_at, id);
@@ -2441,7 +2704,16 @@ CREATE INDEX ix_provider_events_unhandled ON public.provider_events USING btree 
 CREATE INDEX ix_purchases_unfinished ON public.purchases USING btree (created_at) WHERE (state = ANY (ARRAY['OPEN'::purchase_state, 'PENDING'::purchase_state]));
 CREATE INDEX ix_refund_requests_purchase ON public.refund_requests USING btree (user_id, purchase_id);
 CREATE INDEX ix_top_ups_enabled ON public.top_ups USING btree (user_id) WHERE enabled;
+CREATE INDEX ix_ungranted_reversals_payment ON public.ungranted_reversals USING btree (gateway, payment_id);
 CREATE UNIQUE INDEX uq_approvals_user_id_reference ON public.approvals USING btree (user_id, reference);
+
+CREATE UNIQUE INDEX uq_credit_transactions_call ON public.credit_transactions USING btree (user_id, call_id, (
+CASE type
+    WHEN 'CALL_USAGE'::transaction_type THEN ('-1'::integer)::bigint
+    WHEN 'GRACE_USAGE'::transaction_type THEN ('-2'::integer)::bigint
+    ELSE seq
+END)) WHERE (call_id IS NOT NULL);
+
 CREATE UNIQUE INDEX uq_credit_transactions_reference ON public.credit_transactions USING btree (user_id, reference) WHERE (reference IS NOT NULL);
 CREATE UNIQUE INDEX uq_invoice_numbers_invoice ON public.invoice_numbers USING btree (user_id, invoice_id);
 CREATE UNIQUE INDEX uq_invoices_number ON public.invoices USING btree (user_id, number);
@@ -2456,6 +2728,7 @@ ALTER TABLE approvals ADD CONSTRAINT fk_approvals_requested_by FOREIGN KEY (requ
 ALTER TABLE approvals ADD CONSTRAINT fk_approvals_user_id FOREIGN KEY (user_id) REFERENCES users(id);
 ALTER TABLE billing_details ADD CONSTRAINT fk_billing_details_user_id FOREIGN KEY (user_id) REFERENCES users(id);
 ALTER TABLE call_costs ADD CONSTRAINT fk_call_costs_user_id_call_id FOREIGN KEY (user_id, call_id) REFERENCES calls(user_id, id);
+ALTER TABLE calls ADD CONSTRAINT fk_calls_user_id_parent_id FOREIGN KEY (user_id, parent_id) REFERENCES calls(user_id, id);
 ALTER TABLE charge_claims ADD CONSTRAINT fk_charge_claims_decided_by FOREIGN KEY (decided_by) REFERENCES users(id);
 ALTER TABLE charge_claims ADD CONSTRAINT fk_charge_claims_user_id_call_id FOREIGN KEY (user_id, call_id) REFERENCES credit_holds(user_id, call_id);
 ALTER TABLE credit_reversals ADD CONSTRAINT fk_credit_reversals_user_id_purchase_id FOREIGN KEY (user_id, purchase_id) REFERENCES purchases(user_id, id);
@@ -2467,9 +2740,10 @@ ALTER TABLE refund_requests ADD CONSTRAINT fk_refund_requests_actor_id FOREIGN K
 ALTER TABLE refund_requests ADD CONSTRAINT fk_refund_requests_user_id_purchase_id FOREIGN KEY (user_id, purchase_id) REFERENCES purchases(user_id, id);
 ALTER TABLE top_ups ADD CONSTRAINT fk_top_ups_pack_id FOREIGN KEY (pack_id) REFERENCES credit_packs(id);
 ALTER TABLE top_ups ADD CONSTRAINT fk_top_ups_user_id FOREIGN KEY (user_id) REFERENCES users(id);
+ALTER TABLE ungranted_reversals ADD CONSTRAINT fk_ungranted_reversals_gateway_payment_id FOREIGN KEY (gateway, payment_id) REFERENCES ungranted_payments(gateway, payment_id);
 CREATE TRIGGER calls_cost_carrier AFTER UPDATE OF status, carrier_seconds ON public.calls FOR EACH ROW WHEN ((new.ended_at IS NOT NULL)) EXECUTE FUNCTION calls_cost_carrier();
 CREATE TRIGGER credit_accounts_no_truncate BEFORE TRUNCATE ON public.credit_accounts FOR EACH STATEMENT EXECUTE FUNCTION credit_accounts_stay();
-CREATE TRIGGER credit_accounts_stay BEFORE DELETE OR UPDATE OF user_id ON public.credit_accounts FOR EACH ROW EXECUTE FUNCTION credit_accounts_stay();
+CREATE TRIGGER credit_accounts_stay BEFORE DELETE OR UPDATE OF user_id ON public.credit_accounts FOR EACH STATEMENT EXECUTE FUNCTION credit_accounts_stay();
 CREATE TRIGGER invoice_numbers_append_only BEFORE DELETE OR UPDATE ON public.invoice_numbers FOR EACH ROW EXECUTE FUNCTION invoices_append_only();
 CREATE TRIGGER invoice_numbers_no_truncate BEFORE TRUNCATE ON public.invoice_numbers FOR EACH STATEMENT EXECUTE FUNCTION invoices_append_only();
 CREATE TRIGGER invoices_append_only BEFORE DELETE OR UPDATE ON public.invoices FOR EACH ROW EXECUTE FUNCTION invoices_append_only();
@@ -2544,6 +2818,8 @@ GRANT INSERT (stopped_reason), UPDATE (stopped_reason) ON TABLE top_ups TO talkt
 GRANT INSERT (threshold), UPDATE (threshold) ON TABLE top_ups TO talktime;
 GRANT INSERT (updated_at), UPDATE (updated_at) ON TABLE top_ups TO talktime;
 GRANT INSERT (user_id) ON TABLE top_ups TO talktime;
+GRANT EXECUTE ON FUNCTION begin_leg_v1(p_user uuid, p_parent uuid, p_leg uuid, p_dialled text, OUT fresh boolean, OUT allowed boolean, OUT reason text, OUT granted_seconds integer, OUT carrier text, OUT parent_name text, OUT agent_seconds integer, OUT seconds_max integer) TO talktime;
+GRANT EXECUTE ON FUNCTION begin_leg_v1(p_user uuid, p_parent uuid, p_leg uuid, p_dialled text, OUT fresh boolean, OUT allowed boolean, OUT reason text, OUT granted_seconds integer, OUT carrier text, OUT parent_name text, OUT agent_seconds integer, OUT seconds_max integer) TO talktime_everyone;
 GRANT EXECUTE ON FUNCTION claim_v1(p_user uuid, p_call uuid, p_reason text, OUT fresh boolean, OUT state claim_state, OUT credits bigint) TO talktime;
 GRANT EXECUTE ON FUNCTION claim_v1(p_user uuid, p_call uuid, p_reason text, OUT fresh boolean, OUT state claim_state, OUT credits bigint) TO talktime_everyone;
 GRANT EXECUTE ON FUNCTION close_v1(p_user uuid) TO talktime;
@@ -2553,9 +2829,15 @@ GRANT EXECUTE ON FUNCTION correct_call_v1(p_user uuid, p_call uuid, OUT correcte
 GRANT EXECUTE ON FUNCTION correct_v1(p_user uuid, p_call uuid, p_seconds integer, OUT fresh boolean, OUT amount bigint, OUT charged bigint, OUT unbilled bigint, OUT balance bigint) TO talktime;
 GRANT EXECUTE ON FUNCTION correct_v1(p_user uuid, p_call uuid, p_seconds integer, OUT fresh boolean, OUT amount bigint, OUT charged bigint, OUT unbilled bigint, OUT balance bigint) TO talktime_everyone;
 GRANT EXECUTE ON FUNCTION cost_amount(p_provider text, p_kind cost_kind, p_quantity bigint, p_at timestamp with time zone, OUT amount_micros bigint, OUT currency text) TO talktime_everyone;
+GRANT EXECUTE ON FUNCTION credit_line_hash_1(p_previous bytea, p_user uuid, p_seq bigint, p_type transaction_type, p_amount bigint, p_balance_after bigint, p_call uuid, p_purchase uuid, p_reference text, p_reason text, p_actor uuid, p_created_at timestamp with time zone) TO talktime_everyone;
+GRANT EXECUTE ON FUNCTION credit_line_is_genuine(p_hash bytea, p_previous bytea, p_user uuid, p_seq bigint, p_type transaction_type, p_amount bigint, p_balance_after bigint, p_call uuid, p_purchase uuid, p_reference text, p_reason text, p_actor uuid, p_created_at timestamp with time zone) TO talktime_everyone;
 GRANT EXECUTE ON FUNCTION decide_claim_v1(p_user uuid, p_call uuid, p_grant boolean, p_actor uuid, p_note text, OUT fresh boolean, OUT state claim_state, OUT amount bigint) TO talktime_everyone;
+GRANT EXECUTE ON FUNCTION end_leg_v1(p_user uuid, p_leg uuid, p_owner text, p_carrier_seconds integer, p_reason text, OUT fresh boolean, OUT status call_status, OUT seconds integer, OUT charged bigint, OUT unbilled bigint) TO talktime;
+GRANT EXECUTE ON FUNCTION end_leg_v1(p_user uuid, p_leg uuid, p_owner text, p_carrier_seconds integer, p_reason text, OUT fresh boolean, OUT status call_status, OUT seconds integer, OUT charged bigint, OUT unbilled bigint) TO talktime_everyone;
 GRANT EXECUTE ON FUNCTION extend_many_v1(p_owner text, p_users uuid[], p_calls uuid[], p_request_nos integer[], p_slice_seconds integer) TO talktime;
 GRANT EXECUTE ON FUNCTION extend_many_v1(p_owner text, p_users uuid[], p_calls uuid[], p_request_nos integer[], p_slice_seconds integer) TO talktime_everyone;
+GRANT EXECUTE ON FUNCTION name_leg_v1(p_user uuid, p_leg uuid, p_carrier text, p_carrier_call_id text) TO talktime;
+GRANT EXECUTE ON FUNCTION name_leg_v1(p_user uuid, p_leg uuid, p_carrier text, p_carrier_call_id text) TO talktime_everyone;
 GRANT EXECUTE ON FUNCTION note_costs_v1(p_user uuid, p_call uuid, p_providers text[], p_kinds cost_kind[], p_quantities bigint[], p_estimated boolean[]) TO talktime;
 GRANT EXECUTE ON FUNCTION note_costs_v1(p_user uuid, p_call uuid, p_providers text[], p_kinds cost_kind[], p_quantities bigint[], p_estimated boolean[]) TO talktime_everyone;
 GRANT EXECUTE ON FUNCTION payout_v1(p_user uuid, p_reference text, p_actor uuid, OUT fresh boolean, OUT seq bigint, OUT amount bigint, OUT balance_after bigint) TO talktime_everyone;
@@ -2600,3 +2882,5 @@ GRANT SELECT ON TABLE refund_requests TO talktime;
 GRANT INSERT, SELECT, UPDATE ON TABLE refund_requests TO talktime_everyone;
 GRANT SELECT ON TABLE top_ups TO talktime;
 GRANT INSERT, SELECT, UPDATE ON TABLE top_ups TO talktime_everyone;
+GRANT INSERT, SELECT ON TABLE ungranted_payments TO talktime_everyone;
+GRANT INSERT, SELECT, UPDATE ON TABLE ungranted_reversals TO talktime_everyone;

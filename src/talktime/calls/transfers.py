@@ -1,0 +1,114 @@
+"""An agent puts its caller through to a person (a cold transfer): the agent's part ends and is settled, and the leg to
+the person is a call of its own, with a hold of its own at the price for transfers.
+
+The rule: money first. The leg is stored and its first slice held in one transaction, and the carrier hears of it only
+after that; when there is no money for it nobody is rung, and the agent goes on. The carrier is told to dial once.
+
+The carrier's own limit on a leg is the agent's longest call, not what was granted: no carrier lets the limit of a leg
+be raised once it is dialled, so a short one would cut off people who have credit for more. What ends a leg at the end
+of its money is the sweep, by hanging up at `cut_at` (`sweep_legs.py`); the carrier's limit stands behind it, for when
+nobody of us is there.
+"""
+
+import re
+import uuid
+from dataclasses import dataclass, replace
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from talktime import log
+from talktime.calls import legs, lifecycle
+from talktime.calls.routing import unreached
+from talktime.carriers.contract import Announce, Carrier, Forward
+from talktime.credits.functions import typed_errors
+from talktime.db.session import Database
+from talktime.errors import BadInput, ProviderError
+
+TRANSFERRED = "transferred"
+"""Why the agent's part of a call ended."""
+REPORT_WHY = "a leg's report is stored together with the name it gives the leg"
+RING_SECONDS_MAX = 30
+"""So long a person is rung; well below the lease of a hold that nobody has answered (120 s)."""
+_LIMIT_MARGIN_SECONDS = 60
+_SECONDS_MAX = 1800
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
+_LOGGER = log.get(__name__)
+
+
+class NotANumber(BadInput):
+    """Whom to put the caller through to is a phone number such as +4930123456."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What came of putting a caller through."""
+
+    leg_id: uuid.UUID
+    is_dialled: bool
+    """The carrier rings the person: the agent has nobody to talk to any more, and must not hang up the line."""
+    reason: str | None
+    """Why not. Of the money: `no_price`, `no_credit`, `debt`, `blocked`, `too_many_calls`, a spend guard's name.
+    `over`: nobody is on the line. `transferring`: that is being done. `own_number`: an agent would ring an agent.
+    `carrier_refused`. `carrier_silent`, when nobody can say yet whether the carrier rings the person: if it does, the
+    line goes, and if it does not, another try is possible after half a minute."""
+    granted_seconds: int
+    """What the leg may last so far; the sweep asks for more as long as there is credit."""
+
+
+async def begin(
+    database: Database, carrier: Carrier, user: uuid.UUID, call: uuid.UUID, *, leg: uuid.UUID, forward: Forward
+) -> Transfer:
+    """Put the caller of a call that is in progress through to a person, or say why not: then the agent goes on.
+
+    `leg` is the id that the leg gets, made by whoever asks; the same again says how it stands, and rings nobody.
+    `forward` names the number, what is said before, and where the carrier tells us of the leg; how long it may take is
+    decided here. Raises NotANumber, NotFound, and Conflict for a leg that was begun for somebody else.
+    """
+    if not _E164.fullmatch(forward.number):
+        raise NotANumber
+    async with typed_errors(), database.transaction(user=user) as db:
+        begun = (
+            await db.execute(
+                text("SELECT * FROM begin_leg_v1(:user, :call, :leg, :number)"),
+                {"user": user, "call": call, "leg": leg, "number": forward.number},
+            )
+        ).one()
+    granted = begun.granted_seconds or 0
+    if not begun.allowed or not begun.fresh:
+        _LOGGER.info("a caller was not put through", call_id=str(call), leg_id=str(leg), reason=begun.reason)
+        return Transfer(leg, bool(begun.allowed), begun.reason, granted)
+    assert begun.carrier == carrier.name, begun.carrier
+    seconds_max = begun.seconds_max or _SECONDS_MAX
+    timed = replace(forward, seconds_max=seconds_max, ring_seconds_max=RING_SECONDS_MAX)
+    limit = begun.agent_seconds + RING_SECONDS_MAX + seconds_max + _LIMIT_MARGIN_SECONDS
+    try:
+        await carrier.forward(begun.parent_name, timed, limit)
+    except ProviderError as error:
+        _LOGGER.warning("the carrier did not put a caller through", leg_id=str(leg), error=str(error))
+        if not error.permanent:
+            # It may have done so all the same. The leg stays until the carrier says, or the sweep has asked it.
+            return Transfer(leg, False, "carrier_silent", granted)
+        async with database.transaction(user=user) as db:
+            await legs.end(db, user, leg, seconds=0, reason="carrier_refused")
+        return Transfer(leg, False, "carrier_refused", 0)
+    try:
+        await lifecycle.finish(database, user, call, seconds=begun.agent_seconds, reason=TRANSFERRED)
+    except (SQLAlchemyError, OSError) as error:
+        # Whoever carries the call sees its line go, and finishes it to the same moment.
+        _LOGGER.warning("a transferred call is not settled yet", call_id=str(call), error=type(error).__name__)
+    _LOGGER.info("caller put through", call_id=str(call), leg_id=str(leg), granted_seconds=granted)
+    return Transfer(leg, True, None, granted)
+
+
+async def unanswered(db: AsyncSession, user: uuid.UUID, leg: uuid.UUID) -> Announce:
+    """What a caller hears when the person did not answer. Says something also when the leg is unknown."""
+    language = await db.scalar(
+        text(
+            "SELECT a.language FROM calls c JOIN agents a ON a.user_id = c.user_id AND a.id = c.agent_id"
+            " WHERE c.user_id = :user AND c.id = :leg AND c.parent_id IS NOT NULL"
+        ),
+        {"user": user, "leg": leg},
+    )
+    return unreached(language or "en")
