@@ -6,6 +6,7 @@ import asyncio
 import os
 import stat
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from talktime.cli.running import read_settings
 from talktime.errors import BadInput
+from talktime.payments.till import billing_of
 from talktime.settings import Settings
 
 _PRINT_A_DERIVED_SECRET = "from talktime.settings import Settings; print(Settings().derive('agreeing'))"
@@ -127,6 +129,73 @@ def test_every_setting_that_cannot_be_right_is_named_in_one_line(monkeypatch: py
         assert name in message
     # What a person typed for a secret belongs in no terminal and no log.
     assert "hunter2" not in message
+
+
+SELLER = {
+    "TALKTIME_SELLER_NAME": "Ringing GmbH",
+    "TALKTIME_SELLER_ADDRESS": "Long Road 1; 10115 Berlin",
+    "TALKTIME_SELLER_COUNTRY": "DE",
+    "TALKTIME_VAT_PERCENT": "19",
+}
+LIVE = {"STRIPE_API_KEY": "sk_live_hunter2", "STRIPE_WEBHOOK_SECRET": "whsec_hunter2"}
+
+
+def set_all(monkeypatch: pytest.MonkeyPatch, settings: dict[str, str]) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("secret", [None, "", " ", " , "])
+def test_who_takes_money_must_be_told_of_it(monkeypatch: pytest.MonkeyPatch, secret: str | None) -> None:
+    monkeypatch.setenv("STRIPE_API_KEY", "sk_test_hunter2")
+    if secret is not None:
+        monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", secret)
+    with pytest.raises(BadInput, match="set STRIPE_WEBHOOK_SECRET with STRIPE_API_KEY") as refused:
+        read_settings()
+    assert "hunter2" not in str(refused.value)
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", "whsec_new, whsec_old")
+    assert read_settings().stripe_webhook_secret is not None
+
+
+@pytest.mark.parametrize("key", ["sk_live_hunter2", "rk_live_hunter2"])
+def test_who_sells_says_who_they_are_and_every_name_that_is_missing_is_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    set_all(monkeypatch, {**LIVE, "STRIPE_API_KEY": key})
+    with pytest.raises(BadInput) as refused:
+        read_settings()
+    message = str(refused.value)
+    assert [message.count(f"set {name}") for name in SELLER] == [1, 1, 1, 1]
+    assert "hunter2" not in message and len(message.splitlines()) == 1
+    set_all(monkeypatch, SELLER)
+    assert (read_settings().seller_name, read_settings().vat_percent) == ("Ringing GmbH", Decimal(19))
+
+
+@pytest.mark.parametrize(
+    ("name", "nothing"),
+    [*((name, "") for name in SELLER), ("TALKTIME_SELLER_NAME", " "), ("TALKTIME_SELLER_ADDRESS", " ; ")],
+)
+def test_one_thing_that_a_seller_leaves_out_is_asked_for_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, nothing: str
+) -> None:
+    set_all(monkeypatch, {**LIVE, **SELLER, name: nothing})
+    with pytest.raises(BadInput) as refused:
+        read_settings()
+    assert [each for each in SELLER if f"set {each}" in str(refused.value)] == [name]
+
+
+def test_a_seller_without_tax_types_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, {**LIVE, **SELLER, "TALKTIME_VAT_PERCENT": "0"})
+    assert read_settings().vat_percent == Decimal(0)
+
+
+@pytest.mark.parametrize("key", [None, "sk_test_1", "rk_test_1"])
+def test_where_no_money_moves_nobody_has_to_say_who_they_are(monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
+    if key is not None:
+        set_all(monkeypatch, {"STRIPE_API_KEY": key, "STRIPE_WEBHOOK_SECRET": "whsec_1"})
+    assert (read_settings().seller_name, read_settings().vat_percent) == ("", None)
+    billing = billing_of(read_settings())
+    assert (billing.seller.name, billing.vat_basis_points) == ("Talktime", 0)
 
 
 @pytest.mark.parametrize(("port", "says"), [("0", "1"), ("65536", "65535"), ("-1", "1"), ("8000; rm", "integer")])

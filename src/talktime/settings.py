@@ -14,7 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from talktime.errors import BadInput
@@ -69,12 +70,13 @@ class Settings(BaseSettings):
     # Payment companies; in demo mode without keys the simulated one.
     stripe_api_key: Annotated[SecretStr | None, Field(validation_alias=_named("STRIPE_API_KEY"))] = None
     stripe_webhook_secret: Annotated[SecretStr | None, Field(validation_alias=_named("STRIPE_WEBHOOK_SECRET"))] = None
-    """One or, while it is being changed, several separated by commas."""
+    """One or, while it is being changed, several separated by commas. Needed with a key."""
     stripe_api_base: Annotated[str, Field(validation_alias=_named("STRIPE_API_BASE"))] = "https://api.stripe.com"
     simulated_gateway_port: Annotated[int | None, Field(validation_alias=_named("TALKTIME_GATEWAY_PORT"))] = None
     """Port of the simulated payment company on loopback; two above ours when not set."""
 
-    # What invoices say of the seller. Prices include the tax.
+    # What invoices say of the seller. Prices include the tax. A live key needs name, address, country and tax, because
+    # an invoice once issued stays as it is.
     seller_name: Annotated[str, Field(validation_alias=_named("TALKTIME_SELLER_NAME"))] = ""
     seller_address: Annotated[str, Field(validation_alias=_named("TALKTIME_SELLER_ADDRESS"))] = ""
     """Lines separated by `;` or line breaks."""
@@ -83,15 +85,16 @@ class Settings(BaseSettings):
     seller_tax_number: Annotated[str, Field(validation_alias=_named("TALKTIME_SELLER_TAX_NUMBER"))] = ""
     seller_email: Annotated[str, Field(validation_alias=_named("TALKTIME_SELLER_EMAIL"))] = ""
     vat_percent: Annotated[
-        Decimal, Field(ge=0, le=100, decimal_places=2, validation_alias=_named("TALKTIME_VAT_PERCENT"))
-    ] = Decimal(0)
+        Decimal | None, Field(ge=0, le=100, decimal_places=2, validation_alias=_named("TALKTIME_VAT_PERCENT"))
+    ] = None
+    """None is no tax, as long as no money moves; who sells without one says 0."""
     invoice_series: Annotated[
         str, Field(pattern=r"^[A-Z0-9-]{1,20}$", validation_alias=_named("TALKTIME_INVOICE_SERIES"))
     ] = "TT"
     """What every invoice's number begins with."""
 
     adjustment_limit: Annotated[int, Field(ge=0, validation_alias=_named("TALKTIME_ADJUSTMENT_LIMIT"))] = 10_000
-    """An adjustment by hand of more credits than this needs a second person."""
+    """More credits than this, by one operator for one customer on one day (UTC), need a second person."""
 
     # Mail, and what watches us.
     smtp_url: Annotated[SecretStr | None, Field(validation_alias=_named("TALKTIME_SMTP_URL"))] = None
@@ -108,6 +111,35 @@ class Settings(BaseSettings):
     def _for_libpq(cls, url: SecretStr | None) -> SecretStr | None:
         """Other tools write a driver's name into the address: `postgresql+psycopg://`, `postgres://`."""
         return SecretStr(re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url.get_secret_value())) if url else None
+
+    @field_validator("stripe_webhook_secret", mode="after")
+    @classmethod
+    def _can_be_told(cls, secrets: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """Without the secret customers would pay, and each word of it would be refused."""
+        is_there = secrets is not None and any(secret.strip() for secret in secrets.get_secret_value().split(","))
+        if info.data.get("stripe_api_key") is not None and not is_there:
+            raise PydanticCustomError(
+                "not_told", "set STRIPE_WEBHOOK_SECRET with STRIPE_API_KEY, or no payment that is made is believed"
+            )
+        return secrets
+
+    @field_validator("seller_name", "seller_address", "seller_country", "vat_percent", mode="after")
+    @classmethod
+    def _can_be_invoiced(cls, said: str | Decimal | None, info: ValidationInfo) -> str | Decimal | None:
+        """No invoice is issued by nobody, or says 0 % because nobody thought of it."""
+        key: SecretStr | None = info.data.get("stripe_api_key")
+        is_live = key is not None and key.get_secret_value().startswith(("sk_live_", "rk_live_"))
+        is_said = bool(said.strip(" ;\t\r\n")) if isinstance(said, str) else said is not None
+        if is_live and not is_said:
+            # A field that nobody set is refused under its own name: what to set is said with it.
+            name = f"TALKTIME_{str(info.field_name).upper()}"
+            typed = " (0 where there is none)" if info.field_name == "vat_percent" else ""
+            raise PydanticCustomError(
+                "no_seller",
+                "set {name}{typed}, the invoices of a live STRIPE_API_KEY say it for good",
+                {"name": name, "typed": typed},
+            )
+        return said
 
     @property
     def base_url(self) -> str:

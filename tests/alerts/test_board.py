@@ -17,6 +17,9 @@ from talktime.alerts.board import AlreadyAcknowledged, NotAnOperator, Shown, cou
 from talktime.alerts.kinds import KINDS
 from talktime.db.session import Database
 from talktime.errors import BadInput, NotFound
+from talktime.hooks.live import HANG_UP_JOB
+from talktime.payments.fulfilment import SAVE_CARD_JOB
+from talktime.rounds import VERIFY_FULL_JOB, VERIFY_JOB
 from tests.people import WHY, Person, new_person
 
 
@@ -220,3 +223,9 @@ async def test_a_customers_own_transaction_amends_nothing(database: Database, al
     with pytest.raises(DBAPIError):
         async with database.transaction(user=alice.id) as db:
             await amend_alerts(db, "charge_claimed", about={"call_id": "x"}, more={"call_id": "y"})
+
+
+def test_what_can_be_done_again_is_said_with_its_command() -> None:
+    assert "`talktime ledger payments again ID --by YOU`" in KINDS["event_failed"]
+    jobs = KINDS["job_failed"]
+    assert all(name in jobs for name in (HANG_UP_JOB, SAVE_CARD_JOB, VERIFY_JOB, VERIFY_FULL_JOB))

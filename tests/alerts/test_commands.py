@@ -61,11 +61,12 @@ async def an_open_one_is_listed_with_what_to_do(terminal: Terminal, bob: Person)
         await raise_alert(db, "dispute_opened", bob.id, {"purchase_id": "p\x1b[31m1"})
     said = await terminal.types("list")
     assert "A customer's bank disputes a payment." in said
-    assert f"user: {bob.id}" in said
+    assert f"user: bob.{bob.id.hex}@example.org\n" in said
     # Nothing of a detail reaches the terminal as a command to it.
     assert "\x1b" not in said
     [document] = json.loads(await terminal.types("list", "--json"))
     assert document["kind"] == "dispute_opened"
+    assert (document["user_id"], document["email"]) == (str(bob.id), f"bob.{bob.id.hex}@example.org")
     return str(document["id"])
 
 
@@ -81,6 +82,8 @@ async def it_is_acknowledged_by_name_and_only_all_shows_it(terminal: Terminal, a
         await terminal.types("acknowledge", str(uuid.uuid4()), "--by", by)
     said = await terminal.types("acknowledge", alert, "--by", by, "--note", "wrote to the bank")
     assert said == f"Ada acknowledged dispute_opened ({alert}).\n"
+    again = json.loads(await terminal.types("acknowledge", alert, "--by", by, "--json"))
+    assert (again["id"], again["acknowledged_by"], again["note"]) == (alert, "Ada", "wrote to the bank")
     assert await terminal.types("list") == "There are no open alerts.\n"
     every = await terminal.types("list", "--all")
     assert "acknowledged by Ada" in every

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from talktime import cli
@@ -111,11 +112,18 @@ async def test_an_adjustment_is_posted_once_and_a_large_one_waits_for_a_second_p
     waits = (await type_in(*large, *by)).document
     assert (waits["state"], waits["amount"]) == ("PENDING", 50_000)
     assert await charges(empty_database, alice) == [50, -20]
-    assert [row["id"] for row in (await type_in("ledger", "approvals", "list", "--json")).document] == [waits["id"]]
+    (listed,) = (await type_in("ledger", "approvals", "list", "--json")).document
+    assert (listed["id"], listed["user_id"], listed["requested_by"]) == (waits["id"], str(alice.id), str(ada.id))
+    emails = (email_of(alice, "Alice"), email_of(ada, "Ada"))
+    assert (listed["email"], listed["requested_by_email"]) == (waits["email"], waits["requested_by_email"]) == emails
+    spelled = (await type_in("ledger", "approvals", "list")).out
+    assert all(email in spelled for email in emails) and str(alice.id) not in spelled
     same = await type_in("ledger", "approvals", "approve", waits["id"], *by)
     assert (same.code, same.error) == (1, "Somebody else must decide this: you asked for it yourself.")
     second = await type_in("ledger", "approvals", "approve", waits["id"], "--by", email_of(grace, "Grace"))
-    assert second.out == "Posted: +50,000 in line 4.\n"
+    assert second.out == f"Posted for {email_of(alice, 'Alice')}: +50,000 in line 4.\n"
+    again = (await type_in("ledger", "approvals", "approve", waits["id"], "--by", grace.id, "--json")).document
+    assert (again["user_id"], again["seq"], again["fresh"]) == (str(alice.id), 4, False)
     assert (await type_in("ledger", "approvals", "list")).out == "Nothing waits for a second person.\n"
 
     refused = (await type_in(*(word if word != "T-3" else "T-4" for word in large), *by)).document
@@ -159,12 +167,34 @@ async def test_limits_and_guards_are_shown_changed_one_by_one_and_lifted(
         "day_limit": 500, "call_limit": 60, "caller_limit": None, "low_balance": 100,
     }  # fmt: skip
     assert (await type_in("ledger", "guards", alice.id, "--day", "none", *by)).document["day_limit"] is None
-    for wrong in ("-5", "1.5", "many", "٣"):
+    for wrong in ("-5", "1.5", "many", "٣", "1_0", "9" * 5000):
         assert "whole number" in (await type_in("ledger", "guards", alice.id, f"--day={wrong}", *by)).error
+    for wrong in ("1_0", "٣", "1e3"):
+        assert (await type_in("ledger", "limits", alice.id, "--calls", wrong, *by)).code == 2
     shown = (await type_in("ledger", "guards", alice.id)).out
     assert re.search(r"a call +60\n", shown) and re.search(r"a day +none\n", shown)
     bare = await new_person(empty_database, "Bare", credits=0)
     assert (await type_in("ledger", "limits", bare.id, "--json")).document["max_open_calls"] == 10
+
+
+async def test_who_changed_limits_and_guards_of_whom_is_logged_by_ids_alone(
+    type_in: Type, empty_database: Database, alice: Person, ada: Person
+) -> None:
+    by = ("--by", email_of(ada, "Ada"))
+    with capture_logs() as logged:
+        await type_in("ledger", "limits", email_of(alice, "Alice"), "--grace", 40, *by)
+        await type_in("ledger", "guards", email_of(alice, "Alice"), "--day", 500, "--low-balance", 90, *by)
+    limits, guards = logged
+    for line in logged:
+        assert (line["user_id"], line["actor_id"]) == (str(alice.id), str(ada.id))
+        assert "@" not in str(line)
+    assert (limits["event"], limits["grace_limit"]) == ("limits changed", 40)
+    assert (guards["event"], guards["day_limit"], guards["low_balance"]) == ("guards changed", 500, 90)
+    with capture_logs() as logged:
+        await type_in("ledger", "limits", alice.id)
+        await type_in("ledger", "guards", alice.id)
+        await type_in("ledger", "limits", alice.id, "--grace", 1, "--by", email_of(alice, "Alice"))
+    assert logged == []
 
 
 async def test_the_account_and_the_receipt_can_be_read_and_the_sum_done_again(
@@ -187,6 +217,9 @@ async def test_the_account_and_the_receipt_can_be_read_and_the_sum_done_again(
     assert sum(line["amount"] for line in document["lines"]) == -document["charged"] == -15
     assert document["charged"] + document["unbilled"] == document["rated"]
     assert (tmp_path / "r.pdf").read_bytes().startswith(b"%PDF-")
+    for place in (tmp_path / "nowhere" / "r.pdf", tmp_path):
+        refused = await type_in("ledger", "receipt", call, "--pdf", place)
+        assert (refused.code, f"{place} cannot be written" in refused.error) == (1, True), refused
     assert (await type_in("ledger", "receipt", uuid.uuid4())).code == 1
 
     waived = await type_in("ledger", "waive", call, "--because", "platform_fault", "--by", email_of(ada, "Ada"))
@@ -209,6 +242,9 @@ async def test_a_statement_is_printed_and_written_and_it_sums(
     assert (tmp_path / "s.pdf").read_bytes().startswith(b"%PDF-")
     assert (tmp_path / "s.csv").read_text().count("\n") == 3
     assert (await type_in(*words, "--csv", "-")).out.startswith("seq,at,kind")
+    for option in ("--csv", "--pdf"):
+        refused = await type_in(*words, option, tmp_path / "nowhere" / "s")
+        assert (refused.code, "nowhere/s cannot be written" in refused.error) == (1, True), refused
     assert "closing balance 985" in (await type_in(*words)).out
     for wrong in ("2026-13", "11/2026", "now"):
         assert "written like 2026-11" in (await type_in(*words[:3], wrong)).error
@@ -225,7 +261,10 @@ async def test_a_claim_is_decided_by_an_operator(
     assert [row["call_id"] for row in listed] == [str(granted), str(refused)]
     by = ("--by", email_of(ada, "Ada"), "--note", "listened to it")
     assert (await type_in("ledger", "claims", "grant", granted, *by)).out == "Granted.\n"
-    assert (await type_in("ledger", "claims", "refuse", refused, *by)).out == "Refused.\n"
+    decided = (await type_in("ledger", "claims", "refuse", refused, *by, "--json")).document
+    assert decided == {
+        "call_id": str(refused), "user_id": str(alice.id), "email": email_of(alice, "Alice"), "state": "REFUSED",
+    }  # fmt: skip
     assert (await type_in("ledger", "claims", "refuse", granted, *by)).code == 1
     assert (await type_in("ledger", "claims", "list")).out == "Nobody waits for a decision.\n"
     assert len((await type_in("ledger", "claims", "list", "--all", "--json")).document) == 2
@@ -244,7 +283,14 @@ async def test_prices_are_set_for_everybody_and_for_one(
     assert (own.document["credits_per_minute"], own.document["initial_seconds"]) == (12, 30)
     assert "free of charge" in (await type_in("ledger", "prices", "set", 0, *by)).error
     assert "now or later" in (await type_in("ledger", "prices", "set", 5, *by, "--from", "2020-01-01")).error
+    for option in ("--initial", "--increment", "--free"):
+        assert (await type_in("ledger", "prices", "set", 5, *by, option, "1_0")).code == 2
+    spelled = (await type_in("ledger", "prices", "list")).out
+    assert email_of(alice, "Alice") in spelled and str(alice.id) not in spelled
     listed = (await type_in("ledger", "prices", "list", "--json")).document
+    emails = {row["user_id"]: (row["email"], row["created_by_email"]) for row in listed}
+    assert emails[None] == (None, email_of(ada, "Ada"))
+    assert emails[str(alice.id)] == (email_of(alice, "Alice"), email_of(ada, "Ada"))
     assert [row["credits_per_minute"] for row in listed if row["user_id"] in (None, str(alice.id))] == [20, 12]
     assert len((await type_in("ledger", "prices", "list", "--user", alice.id, "--json")).document) == 2
 

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from talktime.calls import legs, lifecycle, sweep, sweep_legs
+from talktime.calls import legs, lifecycle, sweep, sweep_legs, transfers
 from talktime.calls.models import CallStatus
 from talktime.carriers.contract import Carrier, LegState
 from talktime.carriers.simulated import Simulated, SimulatedAccount
@@ -33,7 +34,7 @@ from tests.calls.putting_through import (
     until_state,
 )
 from tests.house import House, free_ports, open_house
-from tests.people import WHY, Person, account_of, charges, hold_of
+from tests.people import WHY, Person, account_of, charges, hold_of, new_person
 
 MUTE = Faults(reports_dropped=("*",))
 """The phone company reports nothing of the leg."""
@@ -399,3 +400,95 @@ async def test_whatever_happens_at_once_a_leg_is_settled_once_and_nothing_waits_
         assert len(record.receipt.lines) == 1
     account = await account_of(house.database, tara)
     assert (account.held, account.open_calls) == (0, 0)
+
+
+async def test_words_before_the_ring_do_not_make_a_leg_free(house: House, tara: Person) -> None:
+    async with talking(house, tara, dial_seconds=60) as call:
+        leg = new_id()
+        forward = forward_to(house.settings, "simulated", tara.id, leg, number=THEIRS)
+        # Four seconds here stand for half a minute: until they are said nobody is rung, so the carrier shows no leg.
+        forward = replace(forward, text=" ".join(["Moment"] * 10))
+        carrier = house.context.carriers["simulated"]
+        assert (await transfers.begin(house.database, carrier, tara.id, call.call, leg=leg, forward=forward)).is_dialled
+        await pass_time(house.database, leg, sweep_legs.UNASKED_SECONDS + 1)
+        await sweeps(house)
+        await call.until("forwarded")
+        await asyncio.sleep(0.5)
+        for _ in range(2):
+            await sweeps(house)
+        is_held = (await hold_of(house.database, tara, leg)).settled_at is None
+        assert is_held or not call.person_talks(), "somebody talks, and nobody holds or will ever charge money for it"
+
+
+async def test_a_leg_that_rings_for_ever_gives_its_money_back(house: House, tara: Person) -> None:
+    async with talking(house, tara, dial_ring_seconds=29) as call:
+        leg = (await call.put_through()).leg_id
+        await call.until("forwarded")
+        for seconds in (25, 100, 60, 120):
+            await pass_time(house.database, leg, seconds)
+            await sweeps(house)
+        # As long as its carrier says that it rings; it was to ring for half a minute.
+        assert (await hold_of(house.database, tara, leg)).settled_at is not None
+        assert not call.person_talks()
+
+
+async def test_credits_that_drip_in_do_not_hold_everybodys_sweep_up(house: House) -> None:
+    tara = await customer(house.database, credits=75)
+    ada = await new_person(house.database, "Ada", credits=0, admin=True)
+    async with talking_to_a_person(house, tara) as (call, leg):
+        await until_state(house.database, tara, leg, "ACTIVE")
+        await settled(house.database, tara, call.call)
+        async with house.database.transaction(user=tara.id) as db:
+            assert (await ledger.extend(db, tara.id, leg, legs.OWNER, 1)).state is HoldState.FINAL
+        await pass_time(house.database, leg, 52)
+        one_pass = asyncio.create_task(sweeps(house))
+        for number in range(15):
+            await asyncio.sleep(1)
+            async with house.database.transaction(everyone=WHY) as db:
+                await money.adjust(db, tara.id, reference=f"drip {number}", amount=1, reason="drip", actor=ada.id)
+        is_over = one_pass.done()
+        await one_pass
+        assert is_over, "as long as a credit a second comes, nobody's lost call is found and nobody's leg is cut"
+
+
+async def test_a_leg_that_was_given_up_takes_no_other_legs_name(
+    house: House, tara: Person, nobody: dict[str, Carrier]
+) -> None:
+    async with talking(house, tara, dial_seconds=60, dial_ring_seconds=3) as call:
+        first = await call.put_through(carrier=nobody["simulated"])
+        assert first.reason == "carrier_silent"
+        for seconds in (121, 60):
+            await pass_time(house.database, first.leg_id, seconds)
+            await sweeps(house, nobody)
+        second = await call.put_through()
+        assert second.is_dialled
+        await call.until("forwarded")
+        await sweeps(house)
+        assert call.person_talks(), "the second leg was hung up as if it were the first"
+        assert (await record_of(house.database, tara, first.leg_id)).call.carrier_call_id == ""
+        await until_state(house.database, tara, second.leg_id, "ACTIVE")
+
+
+async def test_an_agent_that_talks_on_while_nobody_knows_of_the_leg_is_charged(
+    house: House, tara: Person, nobody: dict[str, Carrier]
+) -> None:
+    async with talking(house, tara) as call:
+        silent = await call.put_through(carrier=nobody["simulated"])
+        assert silent.reason == "carrier_silent", "so the agent goes on, and nobody was rung"
+        for each in (silent.leg_id, call.call):
+            await pass_time(house.database, each, 100)
+        owner = (await hold_of(house.database, tara, call.call)).lease_owner
+        async with house.database.transaction(user=tara.id) as db:
+            await ledger.heartbeat(db, str(owner), {(tara.id, call.call): 100})
+        done = await lifecycle.finish(house.database, tara.id, call.call, seconds=101, reason="caller_hung_up")
+    assert done.seconds >= 100, "these seconds were proven by whoever carried the call"
+
+
+async def test_a_clock_that_was_set_back_before_a_leg_leaves_its_call_one_that_can_be_finished(
+    house: House, tara: Person, nobody: dict[str, Carrier]
+) -> None:
+    async with talking(house, tara) as call:
+        leg = (await call.put_through(carrier=nobody["simulated"])).leg_id
+        await pass_time(house.database, leg, 5)
+        done = await lifecycle.finish(house.database, tara.id, call.call, seconds=1, reason="caller_hung_up")
+    assert done.seconds >= 0

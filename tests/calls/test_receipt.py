@@ -17,6 +17,7 @@ from talktime.documents.receipt import render_receipt_pdf
 from talktime.documents.sums import check_receipt
 from talktime.errors import NotFound
 from tests.calls.test_corrections import began_earlier
+from tests.documents.reading import read
 from tests.people import WHY, Person, lines_of, new_person
 
 OWNER = "process-1"
@@ -102,7 +103,8 @@ async def test_a_receipt_says_when_and_by_which_clock(database: Database, alice:
     assert (found.charged, found.corrected, found.billable_seconds) == (15, -15, 60)
     assert "40 s by the carrier's clock (95 s by ours)" in found.rule
     assert found.lines[-1].reason == "the carrier measured 40 s, we 95 s"
-    assert render_receipt_pdf(document_of(found, business="Müller", zone="Europe/Berlin"), "de").startswith(b"%PDF-")
+    paper = document_of(found, business="Müller", zone="Europe/Berlin")
+    assert "die Telefongesellschaft hat 40 s gemessen, wir 95 s" in read(render_receipt_pdf(paper, "de")).text
 
 
 async def test_a_claim_and_a_waiver_stand_on_the_receipt(database: Database, alice: Person, ada: Person) -> None:
@@ -131,7 +133,9 @@ async def test_what_was_not_billed_and_why_a_call_got_no_more_time_are_said(data
     call = await talked(database, poor, 200, grants=1)
     found = await receipt_of(database, poor, call)
     assert (found.charged, found.unbilled, found.final_reason) == (15, 45, "no_credit")
-    check_receipt(document_of(found, business="Poor's shop", zone="Europe/Berlin"))
+    paper = document_of(found, business="Poor's shop", zone="Europe/Berlin")
+    check_receipt(paper)
+    assert "there was no credit left to go on with" in read(render_receipt_pdf(paper, "en")).text
 
 
 async def test_a_call_that_runs_has_a_receipt_that_is_not_final(database: Database, alice: Person) -> None:

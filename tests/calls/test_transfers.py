@@ -1,6 +1,7 @@
 """A caller is put through to a person, over the phone company's wire: two holds, each settled once by its own clock."""
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from talktime.credits.models import HoldState
 from talktime.credits.pricing import Rate
 from talktime.db.base import new_id
 from talktime.documents.receipt import render_receipt_pdf
-from talktime.errors import Conflict, NotFound
+from talktime.errors import Conflict, NotFound, TalktimeError
 from talktime.simulate.orders import Faults
 from tests.calls.putting_through import (
     THEIRS,
@@ -100,6 +101,9 @@ async def test_the_carriers_longer_duration_of_a_transferred_call_corrects_nothi
     async with talking(house, tara, dial_seconds=1) as call:
         await call.put_through()
         await settled(house.database, tara, call.call)
+    async with asyncio.timeout(15):  # until the carrier's own report was handled, which says so too
+        while (await record_of(house.database, tara, call.call)).receipt.carrier_seconds is None:
+            await asyncio.sleep(0.05)
     async with house.database.transaction(everyone=WHY) as db:
         # More than the agent talked, and less than from ring to end: any other call would be corrected.
         await pass_time(house.database, call.call, 300)
@@ -351,3 +355,26 @@ async def test_only_the_carrier_says_how_a_leg_stands(house: House, tara: Person
         assert (await post(house, f"leg/{tara.id}/{new_id()}", named)).status_code == 204
         assert (await hold_of(house.database, tara, done.leg_id)).state is HoldState.AUTHORISED
         await settled(house.database, tara, done.leg_id)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "+4990012345678",
+        "+4911833",
+        "+19005551234",
+        "+390899123456",
+        "+41900123456",
+        "+881612345678",
+        "+88213123456",
+        "+979123456789",
+    ],
+    ids=["0900", "enquiries", "US 900", "IT 899", "CH 900", "satellite", "network", "international premium"],
+)
+async def test_nobody_is_put_through_to_a_number_that_costs_more_than_a_leg_brings(house: House, number: str) -> None:
+    tara = await customer(house.database)
+    async with talking(house, tara) as call:
+        with contextlib.suppress(TalktimeError):
+            assert not (await call.put_through(number)).is_dialled
+        assert house.carrier.legs_of(call.sid) == []
+        assert (await account_of(house.database, tara)).open_calls == 1

@@ -6,17 +6,21 @@ The figures: a credit for each second; 40 and then 100 seconds are proven, 130 a
 import uuid
 
 from talktime import inbox
-from talktime.calls import lifecycle
-from talktime.carriers.contract import Ring
+from talktime.calls import legs, lifecycle, transfers
+from talktime.carriers.contract import Forward, Ring
 from talktime.credits import ledger
+from talktime.db.base import new_id
+from talktime.inbox import Incoming
 from tests.crash.killing import Life
 from tests.crash.restart import WHY, handlers_of, move_time, talk_goes_on
-from tests.crash.switchboard import ACCOUNT, Switchboard, report
+from tests.crash.switchboard import ACCOUNT, Switchboard, leg_of, report
 
 OWNER = "a process that may die"
 PROVEN_SECONDS = (40, 100)
 OUR_SECONDS = 130
 CARRIER_SECONDS = 141
+LEG_SECONDS = 70
+"""Longer than what is held for a leg at first."""
 
 
 async def _rings(life: Life, sid: str, dialled: str) -> uuid.UUID:
@@ -99,3 +103,38 @@ async def never_answered(life: Life, user: str, sid: str, dialled: str, port: in
     """The caller gives up while it rings."""
     await _rings(life, sid, dialled)
     await _is_reported(life, sid, port, seconds=None)
+
+
+async def put_through(life: Life, user: str, sid: str, dialled: str, port: int) -> None:
+    """The caller is put through to a person, and talks to them."""
+    await _goes_on_as_a_leg(life, uuid.UUID(user), sid, dialled, port, reports=leg_reports(sid, is_answered=True))
+
+
+async def put_through_in_vain(life: Life, user: str, sid: str, dialled: str, port: int) -> None:
+    """The person whom the caller is put through to does not answer."""
+    await _goes_on_as_a_leg(life, uuid.UUID(user), sid, dialled, port, reports=leg_reports(sid, is_answered=False))
+
+
+def leg_reports(sid: str, *, is_answered: bool) -> list[Incoming]:
+    """What the carrier posts of a leg, without that it rings, which is not stored."""
+    if not is_answered:
+        return [report(leg_of(sid), "no-answer", sequence=2)]
+    talks = report(leg_of(sid), "in-progress", sequence=1)
+    return [talks, report(leg_of(sid), "completed", sequence=2, seconds=LEG_SECONDS)]
+
+
+async def _goes_on_as_a_leg(
+    life: Life, user: uuid.UUID, sid: str, dialled: str, port: int, *, reports: list[Incoming]
+) -> None:
+    call, leg = await _rings(life, sid, dialled), new_id()
+    await _talks(life, user, call)
+    carrier, forward = Switchboard(port).carrier(), Forward("+4930999888", reports_url="http://127.0.0.1:9/leg")
+    assert (await transfers.begin(life.database, carrier, user, call, leg=leg, forward=forward)).is_dialled
+    await _lasts(life, leg)
+    for event in reports:
+        # As the door of legs does it.
+        async with life.database.transaction(everyone=transfers.REPORT_WHY) as db:
+            assert await legs.name(db, "simulated", user, leg, leg_of(sid))
+            await inbox.store(db, event)
+        await inbox.drain(life.database, handlers_of(carrier, leg_of(sid)))
+    await carrier.close()

@@ -32,6 +32,9 @@ class Leg:
     """How long it will have been connected when it ends."""
     status: str = "in-progress"
     hang_ups: int = 0
+    dials: int = 0
+    person: "Leg | None" = None
+    """Whom its caller is put through to, and what will have become of that when somebody asks."""
 
 
 @dataclass
@@ -57,13 +60,21 @@ class Switchboard:
         leg = self.legs.get(sid)
         if leg is None:
             return JSONResponse({"code": 20404}, 404)
-        if request.method == "POST":
-            asked = parse_qs((await request.body()).decode())
+        asked = parse_qs((await request.body()).decode())
+        if "Twiml" in asked:
+            assert leg.person is not None, asked
+            leg.person.dials += 1
+            self.legs[leg_of(sid)] = leg.person
+        elif request.method == "POST":
             assert asked == {"Status": ["completed"]}, asked
             leg.status = "completed"
             leg.hang_ups += 1
-        duration = str(leg.seconds) if leg.status == "completed" else None
-        return JSONResponse({"sid": sid, "status": leg.status, "duration": duration})
+        return JSONResponse(_shown(sid, leg))
+
+    async def children(self, request: Request) -> Response:
+        """`/2010-04-01/Accounts/…/Calls.json?ParentCallSid=…`"""
+        child = leg_of(request.query_params["ParentCallSid"])
+        return JSONResponse({"calls": [_shown(child, self.legs[child])] if child in self.legs else []})
 
 
 @contextlib.asynccontextmanager
@@ -72,8 +83,11 @@ async def switchboard() -> AsyncIterator[Switchboard]:
     board = Switchboard()
     listener = listen(0)
     board.port = listener.getsockname()[1]
-    route = Route("/2010-04-01/Accounts/{account}/Calls/{sid}.json", board.call, methods=["GET", "POST"])
-    async with serve(Starlette(routes=[route]), listener):
+    routes = [
+        Route("/2010-04-01/Accounts/{account}/Calls/{sid}.json", board.call, methods=["GET", "POST"]),
+        Route("/2010-04-01/Accounts/{account}/Calls.json", board.children, methods=["GET"]),
+    ]
+    async with serve(Starlette(routes=routes), listener):
         yield board
     listener.close()
 
@@ -81,6 +95,16 @@ async def switchboard() -> AsyncIterator[Switchboard]:
 def new_sid() -> str:
     """A name for a call, of the company's form."""
     return f"CA{uuid.uuid4().hex}"
+
+
+def leg_of(sid: str) -> str:
+    """The name of the leg to the person whom a call's caller is put through to."""
+    return f"CA{sid[:1:-1]}"
+
+
+def _shown(sid: str, leg: Leg) -> dict[str, str | None]:
+    is_over = leg.status != "in-progress"
+    return {"sid": sid, "status": leg.status, "duration": str(leg.seconds) if is_over else None}
 
 
 def kind_of(sid: str) -> str:

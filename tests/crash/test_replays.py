@@ -8,19 +8,24 @@ import os
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import orjson
 from sqlalchemy import text
 
 from talktime import inbox
-from talktime.calls import lifecycle
+from talktime.calls import legs, lifecycle, transfers
 from talktime.carriers.contract import Carrier, Ring
 from talktime.credits import ledger
+from talktime.credits.pricing import Rate
+from talktime.db.base import new_id
 from talktime.db.session import Database
 from talktime.jobs import Jobs
+from talktime.payments import top_up
 from talktime.simulate.gateway_deeds import (
     ChangeRefund,
     Expire,
+    Faults,
     MakeRefund,
     Means,
     MoveDispute,
@@ -30,14 +35,16 @@ from talktime.simulate.gateway_deeds import (
     Settle,
 )
 from talktime.simulate.gateway_objects import Obj
+from tests.calls.putting_through import set_price
 from tests.crash import restart
 from tests.crash.conftest import Clones
 from tests.crash.exact import assert_books_are_exact
 from tests.crash.history_payments import checkout_in
 from tests.crash.paydesk import Letter, Paydesk, deliver
 from tests.crash.restart import WHY, Books, opened
-from tests.crash.shop import Shop, click, open_shop
+from tests.crash.shop import PRICE_MINOR, Shop, click, open_shop
 from tests.crash.switchboard import ACCOUNT, Switchboard, new_sid, report
+from tests.crash.test_payments_killed import LOW, asked, somebody_low, switch_on
 from tests.people import Person, new_person
 
 SEEDS = range(20 if os.environ.get("TALKTIME_TEST_LONG") else 3)
@@ -51,10 +58,14 @@ _END = {
     "holds": "SELECT call_id, state, charged + corrected, unbilled, corrected_seconds, held FROM credit_holds",
     "purchases": "SELECT id, state, failure, reversed_credits, credited_at IS NOT NULL FROM purchases",
     "reversals": "SELECT id, kind, state, amount_minor, withdrawn_minor, reinstated_minor FROM payment_reversals",
+    "ungranted": "SELECT payment_id, why, amount_minor FROM ungranted_payments",
+    "ungranted reversals": "SELECT id, payment_id, kind, state, amount_minor, withdrawn_minor, reinstated_minor"
+    " FROM ungranted_reversals",
+    "top-ups": "SELECT user_id, enabled, declines, stopped_reason FROM top_ups",
     "lines": "SELECT call_id, purchase_id, sum(amount)::bigint FROM credit_transactions GROUP BY call_id, purchase_id",
     "documents": "SELECT purchase_id, sum(CASE kind WHEN 'INVOICE' THEN gross_minor ELSE -gross_minor END)::bigint"
     " FROM invoices GROUP BY purchase_id",
-    "granted": "SELECT subject FROM notices WHERE kind = 'purchase_paid'",
+    "told": "SELECT kind, subject FROM notices WHERE kind IN ('purchase_paid', 'top_up_done', 'top_up_declined')",
     "alerts": "SELECT DISTINCT kind, detail ->> 'reversal_id', detail ->> 'purchase_id' FROM alerts",
     "waiting": "SELECT event_id FROM provider_events WHERE handled_at IS NULL",
 }
@@ -139,12 +150,41 @@ async def much_happens(desk: Paydesk, shelf: Shelf) -> list[str]:
         back = await control.do(OpenDispute(payment=regained))
         await control.do(MoveDispute(dispute=back["id"], to="reinstated"))
         await control.do(MoveDispute(dispute=back["id"], to="won"))
+        # One whose sum is not the price: it grants nothing, and some of it goes back.
+        await control.go_wrong(Faults(amount=2 * PRICE_MINOR))
+        ungranted = await pay(7)
+        assert await control.settled(30)
+        await control.go_wrong(Faults())
+        await control.do(MakeRefund(payment=ungranted, amount=700))
+        lost = await control.do(MakeRefund(payment=ungranted, amount=200, status="pending"))
+        await control.do(ChangeRefund(refund=lost["id"], status="failed"))
         # The same payment under other event ids.
         for event in await control.events("checkout.session.completed"):
             if event["object"] == shelf.checkouts[5]:
                 await control.do(Resend(event=event["id"], another_id=True))
         assert await control.settled(30)
-    return [str(shelf.person.id), refunded, debited, failed, disputed, twice, regained]
+    return [str(shelf.person.id), refunded, debited, failed, disputed, twice, regained, ungranted]
+
+
+async def topped_up(shop: Shop) -> list[str]:
+    """Two saved cards are charged, one in vain, and what the company answered is lost: only its events tell. Gives the
+    names that the events have in them, the paid one's first."""
+    first = await somebody_low(shop, None)
+    names: list[str] = []
+    for decline in ("", "insufficient_funds"):
+        person = await somebody_low(shop, first)
+        await switch_on(shop, person)
+        await shop.control.go_wrong(Faults(saved_card=decline, api_status=500, api_executes=True))
+        assert await top_up.due(shop.database, shop.till, shop.gateway) == 0, "nothing is known of it"
+        ((purchase, state),) = await asked(shop.database, person, "SELECT id, state FROM purchases")
+        assert state == "OPEN"
+        names.append(str(purchase))
+    await shop.control.go_wrong(Faults())
+    # A part of the one that was paid goes back, too.
+    paid = [each for each in await shop.desk.letters(names[0]) if each.type == "payment_intent.succeeded"]
+    payment = str(orjson.loads(paid[0].body)["data"]["object"]["id"])
+    await shop.control.do(MakeRefund(payment=payment, amount=500))
+    return [*names, payment]
 
 
 async def heard(shop: Shop, letters: Sequence[Letter], seed: int | None) -> dict[str, list[str]]:
@@ -165,8 +205,9 @@ async def test_events_of_payments_may_come_in_any_order_and_any_number_of_times(
     desk: Paydesk, new_database_url: Callable[[], str], clones: Clones
 ) -> None:
     async with open_shop(new_database_url(), desk) as stage:
-        shelf = await shelf_of(stage, 7)
-    letters = await desk.letters(*await much_happens(desk, shelf))
+        shelf = await shelf_of(stage, 8)
+        charges = await topped_up(stage)
+    letters = await desk.letters(*await much_happens(desk, shelf), *charges)
     assert len({letter.type for letter in letters}) >= 14, {letter.type for letter in letters}
     in_order, *others = clones(stage.database, 1 + len(SEEDS))
     async with open_shop(in_order, desk) as shop:
@@ -176,9 +217,19 @@ async def test_events_of_payments_may_come_in_any_order_and_any_number_of_times(
             assert await heard(shop, letters, seed) == expected, f"seed {seed}"
     assert expected["waiting"] == []
     states = " ".join(expected["purchases"])
-    assert (states.count("'PAID'"), states.count("'FAILED'"), states.count("'EXPIRED'")) == (5, 1, 1)
+    # Beside those of the shelf: the purchase that the card is from, the top-up that was paid, the one that was not.
+    assert (states.count("'PAID'"), states.count("'FAILED'"), states.count("'EXPIRED'")) == (5 + 2, 1 + 1, 1)
+    assert states.count("'OPEN'") == 1
     # 3.34 of the first are gone, all of the second, all of the fifth, nothing of the last two.
-    assert f"UUID('{shelf.person.id}'), {833 + 0 + 0 + 1000 + 1000}," in expected["accounts"][0]
+    accounts = " ".join(expected["accounts"])
+    assert f"UUID('{shelf.person.id}'), {833 + 0 + 0 + 1000 + 1000}," in accounts
+    # Of the paid top-up 5.00 went back; of what granted nothing 7.00, and 2.00 came back.
+    assert f"), {LOW + 1000 - 250}," in accounts
+    assert f"), {LOW}," in accounts
+    assert [row.split(", ")[2] for row in expected["top-ups"]].count("1") == 1
+    assert len(expected["ungranted"]) == 1
+    assert {row.split(", ")[4] for row in expected["ungranted reversals"]} == {"700", "200"}
+    assert " ".join(expected["told"]).count("top_up_done") == " ".join(expected["told"]).count("top_up_declined") == 1
 
 
 # The phone company.
@@ -191,6 +242,9 @@ class Rung:
     sid: str
     our_seconds: int | None
     carrier_seconds: int | None
+    leg: "Rung | None" = None
+    """The person whom the caller was put through to: what the company calls that leg, and its seconds."""
+    leg_id: uuid.UUID = field(default_factory=new_id)
 
     def reports(self) -> list[inbox.Incoming]:
         answered = self.our_seconds is not None
@@ -218,6 +272,22 @@ async def rung(database: Database, person: Person, calls: Sequence[Rung]) -> Non
                 await restart.talk_goes_on(db, decision.call_id, 180)
             for number in (1, 2):
                 await ledger.extend(database, person.id, decision.call_id, OWNER, number)
+            if call.leg is not None:
+                await put_through(database, person, decision.call_id, call.leg_id)
+
+
+async def put_through(database: Database, person: Person, call: uuid.UUID, leg: uuid.UUID) -> None:
+    """The leg is begun, and a while goes by in which it may have been talked."""
+    async with database.transaction(user=person.id) as db:
+        allowed = await db.scalar(
+            text("SELECT allowed FROM begin_leg_v1(:user, :call, :leg, '+4930999888')"),
+            {"user": person.id, "call": call, "leg": leg},
+        )
+        assert allowed
+    async with database.transaction(everyone=WHY) as db:
+        await restart.talk_goes_on(db, leg, 180)
+        # So long before it the agent talked, too.
+        await restart.talk_goes_on(db, call, 180)
 
 
 async def ring(database: Database, person: Person, call: Rung) -> lifecycle.Decision:
@@ -238,7 +308,8 @@ async def reported(
     """Hear of the calls, in the order that the seed gives; how the books stand then. We finish them before, or (with an
     odd seed) whenever it comes."""
     database, jobs = books.database, Jobs(books.url)
-    handlers = restart.handlers_of(carrier, *(call.sid for call in calls))
+    rings = [each for call in calls for each in (call, call.leg) if each is not None]
+    handlers = restart.handlers_of(carrier, *(each.sid for each in rings))
 
     def accept(event: inbox.Incoming) -> Step:
         async def do() -> None:
@@ -258,7 +329,18 @@ async def reported(
     async def drain() -> None:
         await restart.drained(database, handlers)
 
+    def accept_leg(call: Rung, leg: Rung, event: inbox.Incoming) -> Step:
+        async def do() -> None:
+            # As the door of legs does it: the name that the report gives is kept with it.
+            async with database.transaction(everyone=transfers.REPORT_WHY) as db:
+                assert await legs.name(db, "simulated", person.id, call.leg_id, leg.sid)
+                await inbox.store(db, event)
+
+        return do
+
     steps = [step for call in calls for step in (again(call), *map(accept, call.reports()))]
+    # That a leg rings is not stored.
+    steps += [accept_leg(call, call.leg, event) for call in calls if call.leg for event in call.leg.reports()[1:]]
     if seed is not None and seed % 2:
         steps += [over(call) for call in calls]
     else:
@@ -276,6 +358,9 @@ async def test_reports_of_calls_may_come_in_any_order_and_any_number_of_times(
     # Agreeing, longer, shorter, hardly differing, and never answered.
     measures = [(130, 130), (130, 171), (130, 61), (130, 132), (None, None)]
     calls = [Rung(new_sid(), ours, carrier) for ours, carrier in measures]
+    # Two callers who were put through: one talked to the person, for longer than was held so far; one did not.
+    calls += [Rung(new_sid(), 130, 300, leg=Rung(new_sid(), each, each)) for each in (95, None)]
+    await set_price(books.database, person, Rate(30, initial_seconds=1, increment_seconds=1))
     await rung(books.database, person, calls)
     await books.database.close()
     carrier = board.carrier()
@@ -287,6 +372,8 @@ async def test_reports_of_calls_may_come_in_any_order_and_any_number_of_times(
             assert await reported(clone, carrier, person, calls, seed) == expected, f"seed {seed}"
     await carrier.close()
     assert expected["waiting"] == []
-    # At 15 a minute: 45 for 130 seconds and 171, 30 for 61.
-    assert [row.split(", ")[2] for row in expected["holds"]].count("45") == 3
-    assert f"UUID('{person.id}'), {5000 - 45 - 45 - 30 - 45}," in expected["accounts"][0]
+    # At 15 a minute: 45 for 130 seconds and 171, 30 for 61; a leg's 95 seconds at half a credit, 48.
+    costs = [row.split(", ")[2] for row in expected["holds"]]
+    assert (costs.count("45"), costs.count("30"), costs.count("48"), costs.count("0")) == (3 + 2, 1, 1, 1 + 1)
+    assert f"UUID('{person.id}'), {5000 - 45 - 45 - 30 - 45 - 2 * 45 - 48}," in expected["accounts"][0]
+    assert sum("'transferred'" in row for row in expected["calls"]) == 2

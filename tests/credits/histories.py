@@ -19,31 +19,21 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.accounts.models import User
-from talktime.credits import ledger, money
 from talktime.credits.functions import NotEnoughCredit
-from talktime.credits.models import Price
+from talktime.credits.models import Price, PriceKind
 from talktime.credits.pricing import Rate
 from talktime.db.base import new_id
 from talktime.db.session import Database
 from talktime.errors import Conflict, NotFound, Refused, TalktimeError
 from tests.credits import books as stage
 from tests.credits.model import CLOSED, MAY_OWE, Books, Denied
+from tests.credits.verbs import OPERATORS, VERBS, set_price
 from tests.people import WHY
 
 RATES = (Rate(15), Rate(7, 3, 1, 1, 0), Rate(61, 0, 20, 7, 10), Rate(100, 50, 90, 30, 0), Rate(0), Rate(0, 5, 6, 6, 0))
-VERBS: dict[str, Callable[..., Awaitable[Any]]] = {
-    **{name: getattr(ledger, name) for name in ("authorise", "answer", "extend", "cut", "settle", "lose", "give_up")},
-    **{
-        name: getattr(money, name)
-        for name in (
-            *("purchase", "reverse", "correct", "waive", "claim", "decide_claim", "adjust", "payout", "rent"),
-            *("set_limits", "set_guards", "set_low_balance", "block", "close"),
-        )
-    },
-}
 OWNERS = ("voice-1", "voice-2")
-OPERATORS = {"waive", "decide_claim", "payout"}
-"""These see everyone, so that no customer can do them."""
+FOLLOWER = 2
+"""This customer had no price of their own when a history began."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +69,7 @@ class Stage(RuleBasedStateMachine):
 
     @initialize(
         credits=st.lists(st.sampled_from([15, 45, 200, 5000, 0]), min_size=3, max_size=3),
-        rates=st.lists(st.sampled_from(range(len(RATES))), min_size=3, max_size=3),
+        rates=st.lists(st.sampled_from(range(len(RATES))), min_size=4, max_size=4),
         graces=st.lists(st.sampled_from([0, 0, 5, 100]), min_size=3, max_size=3),
         caps=st.lists(st.sampled_from([10, 10, 2]), min_size=3, max_size=3),
     )
@@ -94,19 +84,23 @@ class Stage(RuleBasedStateMachine):
 
     async def _people(self, rates: list[int]) -> None:
         async with self.database.transaction(everyone=WHY) as db:
+            everybodys = {str(kind): RATES[rates[n]] for n, kind in ((2, PriceKind.CALL), (3, PriceKind.TRANSFER))}
+            for kind, rate in everybodys.items():
+                await set_price(db, None, kind=PriceKind(kind), rate=rate, actor=self.operator)
             for who in range(3):
                 user = new_id()
                 db.add(User(id=user, email=f"{who}.{user.hex}@example.org", name=f"P{who}", zone=self.zone))
                 await db.flush()
-                prices = {}
-                for n, rate in enumerate(RATES):
+                prices: dict[uuid.UUID, Rate] = {}
+                for n, rate in enumerate(RATES if who != FOLLOWER else ()):
                     # Of a user's own prices the newest holds; the others can be named.
                     begins = datetime.now(UTC) - timedelta(hours=1 if n == rates[who] else 2)
                     price = Price(user_id=user, valid_from=begins, **asdict(rate))
                     db.add(price)
                     await db.flush()
                     prices[price.id] = rate
-                self.books.append(Books(user, prices, list(prices)[rates[who]]))
+                own: dict[str, Rate | None] = {PriceKind.CALL: RATES[rates[who]]} if prices else {}
+                self.books.append(Books(user, prices, own, everybodys))
                 self.calls.append([])
                 self.shops.append([])
                 self.new_call(who, None)
@@ -123,8 +117,9 @@ class Stage(RuleBasedStateMachine):
         alone: bool = False,
         before: Callable[[AsyncSession], Awaitable[None]] | None = None,
         **words: Any,
-    ) -> None:
-        """Do it in the database and in the model, and compare the answers. `alone`: as one statement of its own."""
+    ) -> Any:
+        """Do it in the database and in the model, and compare the answers. `alone`: as one statement of its own. Gives
+        the database's."""
         books = self.books[who]
         try:
             expected = getattr(books, name)(**words)
@@ -147,12 +142,13 @@ class Stage(RuleBasedStateMachine):
         self._compare(got, expected, f"{name} {words}")
         self.last = Deed(who, name, words)
         self.look({name})
+        return got
 
     def _remember_day(self, who: int, name: str, answer: Any) -> None:
         """Verbs that spend bring the day's sum up to date."""
         self.day_is_known[who] |= (
-            (name == "authorise" and answer["fresh"] and answer["allowed"])
-            or (name == "settle" and answer["fresh"])
+            (name in {"authorise", "begin_leg"} and answer["fresh"] and answer["allowed"])
+            or (name in {"settle", "end_leg"} and answer["fresh"])
             or (name == "extend" and answer["reason"] not in {"over", "repeated", "stale", "cut"})
         )
 

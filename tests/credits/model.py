@@ -1,4 +1,5 @@
-"""The rules of the books in plain Python: the whole of one customer's. See `model_calls.py` for the one rule."""
+"""The rules of the books in plain Python: the whole of one customer's. See `model_calls.py` for the one rule,
+and `model_legs.py` for prices and legs."""
 
 import uuid
 from dataclasses import dataclass
@@ -6,14 +7,15 @@ from typing import Any
 
 from talktime.credits.functions import NotEnoughCredit
 from talktime.errors import BadInput, Conflict, NotFound
-from tests.credits.model_calls import CLOSED, OPEN, Bought, Calls, Claimed, Denied, Hold, Line
+from tests.credits.model_calls import CLOSED, OPEN, Bought, Claimed, Denied, Hold, Line
+from tests.credits.model_legs import Legs
 
 MAY_OWE = {"reverse", "set_limits", "adjust", "rent", "post_many"}
 """Nothing else may make debt grow."""
 
 
 @dataclass
-class Books(Calls):
+class Books(Legs):
     """One customer's books: every verb, with the answer it must give."""
 
     # What is put right afterwards.

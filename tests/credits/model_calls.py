@@ -130,8 +130,11 @@ class Calls:
 
     user: uuid.UUID
     prices: dict[uuid.UUID, Rate]
-    price: uuid.UUID
-    """The one that holds now."""
+    """Their own for calls, of then and now: a call may name one."""
+    own: dict[str, Rate | None]
+    """What holds for them now, by kind; None where they had one and follow everybody's again."""
+    everybodys: dict[str, Rate]
+    """The same for all customers."""
     lines: list[Line] = field(default_factory=list)
     holds: dict[uuid.UUID, Hold] = field(default_factory=dict)
     purchases: dict[uuid.UUID, Bought] = field(default_factory=dict)
@@ -174,6 +177,9 @@ class Calls:
     def spent_today(self) -> int:
         return sum(h.held + (h.cost if h.settled_today else 0) for h in self.holds.values())
 
+    def rate_of(self, kind: str) -> Rate:
+        return self.own.get(kind) or self.everybodys[kind]
+
     def _spent_by(self, caller: str | None) -> int:
         theirs = [hold for hold in self.holds.values() if hold.caller == caller]
         return sum(h.held + (h.cost if h.settled_today and h.days_old <= 1 else 0) for h in theirs)
@@ -214,10 +220,12 @@ class Calls:
     # The life of a charge.
 
     def authorise(self, *, call: uuid.UUID, price: uuid.UUID | None = None) -> dict[str, Any]:
+        return self._authorise(call, self.prices.get(price) if price else self.rate_of("CALL"))
+
+    def _authorise(self, call: uuid.UUID, rate: Rate | None) -> dict[str, Any]:
         hold = self.holds.get(call)
         fresh = hold is None
         if hold is None:
-            rate = self.prices.get(price or self.price)
             hold = Hold(rate or Rate(0), self.callers[call], "AUTHORISED")
             hold.denied_reason = self._why_not(hold, has_price=rate is not None)
             if hold.denied_reason:

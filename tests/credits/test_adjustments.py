@@ -3,9 +3,11 @@
 import asyncio
 import uuid
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from talktime.accounts.models import Role, User, UserStatus
 from talktime.credits import adjustments, money
@@ -79,6 +81,74 @@ async def test_above_the_limit_nothing_is_posted_before_a_second_person_agrees(
     line = (await lines_of(database, alice))[-1]
     assert (line.amount, line.reference, line.reason, line.actor_id) == (amount, "r1", "goodwill", ada.id)
     assert await pending_of(database, alice) == []
+
+
+async def test_many_small_ones_of_a_day_need_a_second_person_as_one_large_one_does(
+    database: Database, alice: Person, bob: Person, ada: Person, eve: Person
+) -> None:
+    await request(database, ada, alice, 300, reference="one")
+    await request(database, ada, alice, 200, reference="two")
+    asked = await waiting(database, ada, alice, 1, reference="three")
+    # Each that was posted is still answered as it was, and counts once.
+    again = await request(database, ada, alice, 200, reference="two")
+    assert isinstance(again, Posting) and not again.fresh
+    # Another customer's day, and another operator's, are their own.
+    assert isinstance(await request(database, ada, bob, LIMIT, reference="one"), Posting)
+    assert isinstance(await request(database, eve, alice, LIMIT, reference="four"), Posting)
+    await waiting(database, eve, alice, -1, reference="five")
+    assert (await approve(database, asked, eve)).fresh
+    assert await charges(database, alice) == [300, 200, LIMIT, 1]
+
+
+async def test_what_was_given_and_taken_again_counts_twice(database: Database, alice: Person, ada: Person) -> None:
+    await request(database, ada, alice, 300, reference="given")
+    await request(database, ada, alice, -150, reference="taken")
+    await waiting(database, ada, alice, 51, reference="more")
+    await waiting(database, ada, alice, -51, reference="less")
+    assert isinstance(await request(database, ada, alice, -50, reference="enough"), Posting)
+
+
+async def test_what_a_second_person_agreed_to_does_not_count(
+    database: Database, alice: Person, ada: Person, eve: Person
+) -> None:
+    await approve(database, await waiting(database, ada, alice, 600), eve)
+    await refuse(database, await waiting(database, ada, alice, 600, reference="no"), eve)
+    await waiting(database, ada, alice, 700, reference="waits")
+    for who in (ada, eve):
+        assert isinstance(await request(database, who, alice, LIMIT, reference=f"by {who.id}"), Posting)
+
+
+async def test_a_new_day_begins_at_midnight_utc(database: Database, alice: Person, ada: Person) -> None:
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    await _posted_at(database, alice, ada, 400, midnight - timedelta(microseconds=1))
+    assert isinstance(await request(database, ada, alice, LIMIT - 100, reference="today"), Posting)
+    await _posted_at(database, alice, ada, 60, midnight)
+    await waiting(database, ada, alice, 41, reference="more")
+    assert isinstance(await request(database, ada, alice, 40, reference="enough"), Posting)
+
+
+async def test_small_ones_at_once_pass_no_limit(database: Database, alice: Person, ada: Person) -> None:
+    answers = await asyncio.gather(*(request(database, ada, alice, 200, reference=f"r{n}") for n in range(8)))
+    assert sum(isinstance(answer, Posting) for answer in answers) == 2
+    assert await charges(database, alice) == [200, 200]
+    assert len(await pending_of(database, alice)) == 6
+
+
+async def _posted_at(database: Database, user: Person, actor: Person, amount: int, at: datetime) -> None:
+    """An adjustment at this time: only the owner of the tables may say when something was."""
+    async with database.transaction(everyone=WHY) as db:
+        await db.execute(text("RESET ROLE"))
+        await db.execute(text("SET LOCAL ROLE talktime_owner"))
+        await db.execute(
+            text(
+                "WITH a AS (UPDATE credit_accounts SET seq = seq + 1, balance = balance + :amount, head = sha256(head)"
+                " WHERE user_id = :user RETURNING *)"
+                " INSERT INTO credit_transactions (user_id, seq, type, amount, balance_after, reference, reason,"
+                " actor_id, created_at, hash) SELECT user_id, seq, 'ADMIN_ADJUSTMENT', :amount, balance,"
+                " 'line:' || seq, 'a line', :actor, :at, head FROM a"
+            ),
+            {"user": user.id, "actor": actor.id, "amount": amount, "at": at},
+        )
 
 
 async def test_the_same_request_again_gets_the_same_answer_at_every_stage(

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, note, settings
@@ -23,53 +23,24 @@ from talktime.accounts.models import Role, User
 from talktime.calls import lifecycle
 from talktime.credits import batches, ledger
 from talktime.credits.models import TransactionType
+from talktime.credits.operators import NotAnOperator
 from talktime.credits.verify import verify
 from talktime.db.base import new_id
 from talktime.db.session import connect
 from talktime.errors import NotFound, Refused
 from tests.credits import books as stage
-from tests.credits.histories import OPERATORS, OWNERS, VERBS, Stage
+from tests.credits.deeds import PricesAndLegs
+from tests.credits.dice import ANSWERED, DEEDS, ITS_OWN, RUNNING, WHICH, WHO, Some, deed
+from tests.credits.histories import FOLLOWER, OWNERS
 from tests.credits.model import Bought, Denied
+from tests.credits.verbs import OPERATORS, VERBS
 from tests.people import WHY
 
 LONG = bool(os.environ.get("TALKTIME_TEST_LONG"))
 CALLERS = (None, "+4915112345678", "+4915187654321")
-WHO = range(3)
-WHICH = (0, 0, 0, 0, 1, 1, 2, 3, 5)
-"""Which of somebody's calls or purchases: mostly the one that fits best."""
-ITS_OWN = (True, True, True, False)
-"""Whether it is the call's own process that asks."""
-RUNNING = ("AUTHORISED", "ACTIVE", "FINAL", "RECONCILE")
-ANSWERED = ("ACTIVE", "FINAL", "RECONCILE")
 
 
-class Some:
-    """A few items, each made of one value of every column."""
-
-    def __init__(self, sizes: range, *columns: Sequence[Any]) -> None:
-        self._sizes = sizes
-        self._columns = columns
-
-    def throw(self, dice: Random) -> list[tuple[Any, ...]]:
-        return [tuple(dice.choice(column) for column in self._columns) for _ in range(dice.choice(self._sizes))]
-
-
-Words = dict[str, Sequence[Any] | Some]
-Method = TypeVar("Method", bound=Callable[..., None])
-DEEDS: dict[str, tuple[int, Words]] = {}
-
-
-def deed(weight: int, **words: Sequence[Any] | Some) -> Callable[[Method], Method]:
-    """One of the things that happen, so often, with such words."""
-
-    def note(method: Method) -> Method:
-        DEEDS[method.__name__] = (weight, words)
-        return method
-
-    return note
-
-
-class Deeds(Stage):
+class Deeds(PricesAndLegs):
     """What happens to three customers of one operator, whose calls two voice processes carry."""
 
     # The life of a charge.
@@ -81,8 +52,9 @@ class Deeds(Stage):
         books = self.books[who]
         named = {
             "now": None,
-            "named": list(books.prices)[len(self.calls[who]) % len(books.prices)],
-            "not theirs": next(iter(self.books[(who + 1) % 3].prices)),
+            "named": list(books.prices)[len(self.calls[who]) % len(books.prices)] if books.prices else None,
+            # Of one who surely has some, and of nobody for themselves.
+            "not theirs": next(iter(self.books[(who + 1) % FOLLOWER].prices)),
         }[price]
         self.do(who, "authorise", call=call, price=named)
 
@@ -179,6 +151,8 @@ class Deeds(Stage):
     def finish(self, who: int, which: int, seconds: int) -> None:
         """The way calls end in real life: the call and its hold in one."""
         call, books = self.running(who, which, *RUNNING), self.books[who]
+        if any(leg.parent == call for leg in books.legs.values()):
+            return  # how much of it was the agent's part is the clock's to say: `tests/calls` looks at that
         hold = books.holds.get(call)
         proven = seconds if hold is None or hold.owner else 0
         expected: Any = NotFound
@@ -449,12 +423,13 @@ class Deeds(Stage):
         deed, victim = self.last, self.books[self.last.who].user
         verb = VERBS[deed.name]
         got = self.runner.run(self._attempt(who, lambda db: verb(db, victim, **deed.words), operator=False))
-        assert got is Refused, (got, deed)
+        assert got in {Refused, NotAnOperator}, (got, deed)
         if "call" in deed.words and deed.name not in {"authorise", *OPERATORS}:
             # In their own name, the other's call is simply not there.
             mine = self.books[who].user
             got = self.runner.run(self._attempt(who, lambda db: verb(db, mine, **deed.words), operator=False))
             unknown = {"answer": {"claimed": False}, "cut": False, "give_up": False, "lose": {"lost": False}}
+            unknown["name_leg"] = False
             self._compare(got, unknown.get(deed.name, NotFound), f"{deed} by somebody else")
         self.look(set())
 

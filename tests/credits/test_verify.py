@@ -5,7 +5,8 @@ from sqlalchemy import text
 
 from talktime.credits import money
 from talktime.credits.verify import Progress, verify
-from talktime.db.session import Database
+from talktime.db.session import Database, connect
+from tests.credits.conftest import address
 from tests.people import WHY, Person, new_person
 
 PARTS = (2, 5, 1000)
@@ -80,3 +81,24 @@ async def test_a_quick_run_sees_that_its_checkpoint_fits_no_more(empty_database:
         "the line is not the one that was verified",
         "the head is not the hash of the newest line",
     }
+
+
+@pytest.mark.parametrize(("written", "read"), [("LATIN1", "UTF8"), ("UTF8", "LATIN1")])
+async def test_a_line_is_genuine_whatever_encoding_a_client_has(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch, written: str, read: str
+) -> None:
+    eve = await new_person(empty_database, "Eve", credits=0)
+    monkeypatch.setenv("PGCLIENTENCODING", written)
+    writer = connect(address(empty_database))
+    try:
+        async with writer.transaction(user=eve.id) as db:
+            await money.adjust(db, eve.id, reference="gift", amount=5, reason="für Müller", actor=eve.id)
+    finally:
+        await writer.close()
+    monkeypatch.setenv("PGCLIENTENCODING", read)
+    reader = connect(address(empty_database))
+    try:
+        verdict = await verify(reader, full=True)
+    finally:
+        await reader.close()
+    assert not verdict.violations

@@ -1,7 +1,9 @@
 """Who sees what: row-level security, read through the very pool the application uses."""
 
+import asyncio
 import uuid
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -256,3 +258,35 @@ async def test_a_connection_that_died_in_the_pool_is_replaced(empty_database: Da
             await connection.execute(text("SELECT 1"))
     async with empty_database.transaction(everyone=WHY) as db:
         assert await db.scalar(text("SELECT pg_backend_pid()")) != pid
+
+
+async def die_in_the_pool(database: Database, count: int) -> None:
+    """So many connections are made, lie in the pool, and end there, as when the server is restarted."""
+    together = asyncio.Barrier(count)
+
+    async def one() -> int:
+        async with database.transaction(everyone=WHY) as db:
+            pid: int = (await db.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+            await together.wait()
+        return pid
+
+    pids = await asyncio.gather(*(one() for _ in range(count)))
+    assert len(set(pids)) == count
+    address = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    async with await psycopg.AsyncConnection.connect(address, autocommit=True) as other:
+        await other.execute("SELECT pg_terminate_backend(pid, 5000) FROM unnest(%s) pid", (list(pids),))
+
+
+async def test_nobody_notices_that_all_connections_in_the_pool_died(empty_database: Database) -> None:
+    await die_in_the_pool(empty_database, 5)
+    for _ in range(5):
+        async with empty_database.transaction(everyone=WHY) as db:
+            assert await db.scalar(text("SELECT current_setting('role')")) == "talktime_everyone"
+
+
+async def test_a_snapshot_is_one_also_on_a_connection_that_was_replaced(empty_database: Database) -> None:
+    await die_in_the_pool(empty_database, 1)
+    async with empty_database.transaction(everyone=WHY, snapshot=True) as db:
+        assert await db.scalar(text("SHOW transaction_isolation")) == "repeatable read"
+    async with empty_database.transaction(everyone=WHY) as db:
+        assert await db.scalar(text("SHOW transaction_isolation")) == "read committed"

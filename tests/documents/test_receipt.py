@@ -78,6 +78,40 @@ def test_a_later_correction_is_a_step_of_the_sum() -> None:
 
 
 @pytest.mark.parametrize(
+    ("locale", "reason", "words"),
+    [
+        ("en", "the carrier measured 40 s, we 58 s", "Adjustment: the phone company measured 40 s, we 58 s"),
+        ("de", "the carrier measured 40 s, we 58 s", "Korrektur: die Telefongesellschaft hat 40 s gemessen, wir 58 s"),
+        ("en", "not charged: platform_fault", "Adjustment: the fault was ours"),
+        ("de", "not charged: spam", "Korrektur: es war ein Werbeanruf"),
+        ("de", "Sorry, our mistake", "Korrektur: Sorry, our mistake"),
+        ("en", "<b>W</b>\u202e\n" * 500, "Adjustment: <b>W</b>"),
+    ],
+)
+def test_a_correction_says_why(locale: str, reason: str, words: str) -> None:
+    first, second = receipt().lines
+    correction = ReceiptLine(2400, first.at + timedelta(hours=1), "ADMIN_ADJUSTMENT", 15, 10, reason)
+    document = replace(receipt(), charged=35, lines=(first, second, correction))
+    seen = read(render_receipt_pdf(document, locale))
+    assert words in seen.text
+    assert len(seen.pages) == 1
+
+
+@pytest.mark.parametrize(
+    ("locale", "reason", "words"),
+    [
+        ("en", "no_credit", "It got no more time there was no credit left to go on with"),
+        ("de", "no_credit", "Nicht verlängert es war kein Guthaben mehr da"),
+        ("de", "day_limit", "Nicht verlängert die Tagesgrenze war erreicht"),
+        ("en", "a_reason_of_tomorrow", "It got no more time a reason of tomorrow"),
+    ],
+)
+def test_a_call_that_got_no_more_time_says_why(locale: str, reason: str, words: str) -> None:
+    assert words in read(render_receipt_pdf(replace(receipt(), final_reason=reason), locale)).text
+    assert "no more time" not in read(render_receipt_pdf(receipt(), "en")).text
+
+
+@pytest.mark.parametrize(
     ("reason", "seconds", "words"),
     [
         ("platform_fault", 125, "Not charged: the fault was ours."),

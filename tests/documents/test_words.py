@@ -14,6 +14,7 @@ from talktime.documents.words import ENGLISH, GERMAN, Words
 def test_the_languages_have_the_same_words_with_the_same_gaps() -> None:
     assert ENGLISH.kinds.keys() == GERMAN.kinds.keys()
     assert ENGLISH.reasons.keys() == GERMAN.reasons.keys()
+    assert ENGLISH.endings.keys() == GERMAN.endings.keys()
     for field in fields(Words):
         english, german = getattr(ENGLISH, field.name), getattr(GERMAN, field.name)
         if isinstance(english, str):

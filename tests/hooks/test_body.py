@@ -1,6 +1,7 @@
 """A request's body at each door of a provider: a length that lies, or is none, gets an answer that says so."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import httpx
@@ -43,6 +44,7 @@ async def posted(app: FastAPI, door: str, body: bytes | AsyncIterator[bytes], *l
 async def test_a_length_that_is_none_is_a_bad_request(house: House, door: str, length: bytes) -> None:
     answer = await posted(house.app, door, b"a=b&c", length)
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+    assert answer.headers["connection"] == "close"
     assert "Content-Length" in answer.json()["title"]
 
 
@@ -88,6 +90,7 @@ async def test_a_body_that_never_comes_to_its_end_is_not_waited_for(
     async with asyncio.timeout(10):
         answer = await posted(house.app, door, drop_by_drop())
     assert (answer.status_code, answer.json()["title"]) == (408, "The request did not come to its end.")
+    assert answer.headers["connection"] == "close"
 
 
 @pytest.mark.parametrize("lengths", [[], [b"5"], [b"5", b"5"], [b"005"], [b"0" * 5000 + b"5"]], ids=len)
@@ -127,3 +130,23 @@ async def read(*pieces: bytes, lengths: list[bytes], goes_away: bool = False) ->
     headers = [(b"content-length", length) for length in lengths]
     request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
     return await read_body(request, bytes_max=10, seconds_max=5)
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_who_is_refused_in_the_middle_of_a_body_is_not_listened_to_any_more(house: House, door: str) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.settings.port)
+    writer.write(f"POST {door} HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n".encode())
+    answered = await reader.readuntil(b"\r\n")
+    assert b" 413 " in answered
+    try:
+        async with asyncio.timeout(8):
+            with contextlib.suppress(ConnectionError):
+                while not reader.at_eof():
+                    writer.write(b"x" * 1000)
+                    await writer.drain()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(reader.read(1000), 0.2)
+    except TimeoutError:
+        pytest.fail("the connection stays open for as long as somebody sends")
+    finally:
+        writer.close()

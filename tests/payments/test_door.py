@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from talktime.db.session import Database
 from talktime.gateways.stripe import Stripe
@@ -71,6 +72,25 @@ async def test_an_old_signature_one_of_the_future_and_a_changed_body_are_refused
         assert await knock(counter, body, sign(WEBHOOK, body, datetime.now(UTC) + timedelta(minutes=minutes))) == 400
     assert await knock(counter, body + b" ", sign(WEBHOOK, body, datetime.now(UTC))) == 400
     assert await stored(counter, name) == 0
+
+
+async def test_the_operator_reads_why_a_signature_was_refused_and_whoever_knocked_does_not(counter: Counter) -> None:
+    body = event("evt_refused")
+    wrong = sign("whsec_other", body, datetime.now(UTC))
+    for signature, why in (
+        (wrong, "not of a secret of ours"),
+        (None, "no signature"),
+        ("t=1,v1=00", "not of a secret"),
+    ):
+        headers = {} if signature is None else {"Stripe-Signature": signature}
+        async with httpx.AsyncClient(trust_env=False) as client:
+            with capture_logs() as logs:
+                answer = await client.post(f"{counter.url}/hooks/payments/simulated", content=body, headers=headers)
+        assert answer.status_code == 400
+        (said,) = [each for each in logs if "error" in each]
+        assert why in said["error"]
+        assert why not in answer.text
+        assert WEBHOOK not in str(logs) and wrong not in str(logs)
 
 
 async def test_without_a_secret_nothing_is_ever_believed(counter: Counter) -> None:

@@ -56,10 +56,10 @@ async def test_the_same_key_is_the_same_refund(counter: Counter, alice: Person, 
 async def test_everything_that_is_left_goes_back_and_then_nothing(counter: Counter, alice: Person, ada: Person) -> None:
     purchase, _ = await counter.bought(alice)
     await give_back(counter, purchase, ada, 1, "one")
-    with pytest.raises(NothingToRefund):
+    with pytest.raises(NothingToRefund, match=r"Only €19\.99 of this purchase is left"):
         await give_back(counter, purchase, ada, 2000, "two")
     assert (await give_back(counter, purchase, ada, None, "three")).amount_minor == 1999
-    with pytest.raises(NothingToRefund):
+    with pytest.raises(NothingToRefund, match="All of this purchase went back"):
         await give_back(counter, purchase, ada, None, "four")
     assert (await counter.now(purchase)).reversed_credits == 1000
 

@@ -366,3 +366,89 @@ async def test_as_stripe_writes_it_a_second_payment_of_one_checkout_comes_and_go
     await counter.control.do(MakeRefund(payment=first))
     await counter.told()
     assert await counter.bought_lines(alice) == [*BOUGHT, ("REFUND", -1000)]
+
+
+@pytest.mark.parametrize(
+    "first", [{"amount_minor": 1999}, {"user_id": None, "purchase_id": None}], ids=["sum", "names"]
+)
+async def test_money_that_went_back_before_it_was_granted_grants_nothing_for_good(
+    counter: Counter, alice: Person, first: dict[str, Any]
+) -> None:
+    purchase = await open_purchase(counter.database, alice, counter.gateway)
+    right = notice(purchase)
+    await counter.hear(replace(right, **first))
+    # Under the name that the company's list gives it each hour, so that it is handled once and never again.
+    back = replace(refund(right, "early"), event_id=f"list:re_{uuid.uuid4().hex}:succeeded")
+    for said in (back, right, back):
+        async with counter.database.transaction(everyone=WHY) as db:
+            await inbox.store(db, listed(counter.gateway, said))
+        await counter.drain()
+    now = await counter.now(purchase)
+    assert (await account_of(counter.database, alice)).balance == 1000, "all of the money went back"
+    assert now.credited_at is None or now.reversed_credits == 1000
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_what_went_back_in_parts_before_it_was_granted_is_taken_with_it_in_any_order(
+    counter: Counter, alice: Person, seed: int
+) -> None:
+    purchase = await open_purchase(counter.database, alice, counter.gateway)
+    right = replace(notice(purchase), created_at=datetime.now(UTC) - timedelta(days=400))
+    await counter.hear(replace(right, amount_minor=1999))
+    events = [
+        right,
+        refund(right, "a", 400, R.PENDING),
+        refund(right, "b", 300),
+        refund(right, "b", 300, R.FAILED),
+        dispute(right, K.DISPUTE_OPENED, 1000),
+        dispute(right, K.DISPUTE_WITHDRAWN, 1000),
+        dispute(right, K.DISPUTE_REINSTATED, 250),
+    ] * 2
+    random.Random(seed).shuffle(events)
+    for event in events:
+        await counter.hear(event)
+    assert (await counter.now(purchase)).reversed_credits == (400 + 750) // 2
+    assert (await account_of(counter.database, alice)).balance == 2000 - (400 + 750) // 2
+
+    async def undecided() -> datetime | None:
+        async with counter.database.transaction(everyone=WHY) as db:
+            return await reconcile.oldest_undecided(db, counter.gateway)
+
+    assert await undecided() == right.created_at
+    # What it was kept as before is no longer waited for: the purchase's own is.
+    for event in (refund(right, "a", 400), dispute(right, K.DISPUTE_CLOSED, 1000, dispute_won=False)):
+        await counter.hear(event, times=2)
+    assert await undecided() != right.created_at
+
+
+async def test_money_that_went_back_in_another_currency_keeps_its_payment_from_being_granted(
+    counter: Counter, alice: Person
+) -> None:
+    purchase = await open_purchase(counter.database, alice, counter.gateway)
+    right = notice(purchase)
+    await counter.hear(replace(right, currency="USD"))
+    await counter.hear(replace(refund(right, "early"), currency="USD"))
+    await counter.hear(right, times=2)
+    assert (await counter.now(purchase)).credited_at is None
+    assert await counter.bought_lines(alice) == []
+    assert (await case(counter, right, "wrong_currency"))["left_minor"] == 0
+
+
+async def test_a_payment_that_is_granted_while_it_goes_back_ends_without_its_credits(
+    counter: Counter, alice: Person
+) -> None:
+    purchases = [await open_purchase(counter.database, alice, counter.gateway) for _ in range(6)]
+    for purchase in purchases:
+        await counter.hear(notice(purchase, amount_minor=1999))
+    async with counter.database.transaction(everyone=WHY) as db:
+        for purchase in purchases:
+            for said in (refund(notice(purchase), "at_once"), notice(purchase)):
+                await inbox.store(db, listed(counter.gateway, replace(said, event_id=f"evt_{uuid.uuid4().hex}")))
+    await asyncio.gather(*(counter.drain() for _ in range(6)))
+    async with asyncio.timeout(20):
+        while any([await waiting(counter, notice(purchase)) for purchase in purchases]):
+            await asyncio.sleep(0.2)
+            await counter.drain()
+    for purchase in purchases:
+        assert (await counter.now(purchase)).reversed_credits == 1000
+    assert (await account_of(counter.database, alice)).balance == 1000

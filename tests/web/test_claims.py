@@ -41,6 +41,17 @@ async def test_a_short_call_is_given_back_at_once_three_times_a_month(
     assert await charges(database, alice) == [-15, -15, -15, -15, 15, 15, 15]
 
 
+@pytest.mark.parametrize(("seconds", "given_back"), [(29, [15]), (30, [])])
+async def test_29_seconds_are_given_back_at_once_and_30_are_not(
+    as_alice: Browser, database: Database, alice: Person, seconds: int, given_back: list[int]
+) -> None:
+    call = await charged(database, alice, seconds)
+    assert (await as_alice.post(f"/calls/{call}/claim", data={"reason": "spam"})).status_code == 303
+    waits = "Somebody looks at it" in words_of((await as_alice.get(f"/calls/{call}")).text)
+    assert waits == (seconds == 30)
+    assert await charges(database, alice) == [-15, *given_back]
+
+
 async def test_a_long_call_waits_for_the_operator_and_says_what_was_decided(
     as_alice: Browser, open_browser: OpenBrowser, database: Database, alice: Person, ada: Person
 ) -> None:

@@ -6,6 +6,7 @@ import re
 import uuid
 from datetime import UTC, datetime
 
+import pytest
 from sqlalchemy import text
 
 from talktime.calls import lifecycle
@@ -14,6 +15,7 @@ from talktime.credits.models import NotCharged
 from talktime.db.session import Database
 from talktime.payments import invoices
 from talktime.simulate.gateway_deeds import MakeRefund
+from talktime.web import statements
 from tests.documents.reading import read
 from tests.payments.counter import Counter
 from tests.people import WHY, Person, lines_of, new_person
@@ -199,3 +201,42 @@ async def test_a_corrected_call_shows_both_clocks_and_each_line(
     assert "From your credits Balance 1,000 → 970 −30" in words and "Correction Balance 970 → 985 +15" in words
     assert "Charged 15 credits" in words and "theirs is what counts" in words
     assert (await as_alice.get(f"/calls/{call}/receipt.pdf")).status_code == 200
+
+
+@pytest.fixture
+def pages_of_three_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statements, "_PAGE_LINES_MAX", 3)
+
+
+@pytest.mark.usefixtures("pages_of_three_lines")
+async def test_a_long_month_has_pages_that_keep_their_lines_and_each_has_the_whole_months_balances(
+    as_alice: Browser, as_bob: Browser, database: Database, alice: Person, ada: Person
+) -> None:
+    path = f"/statements/{this_month()}"
+    async with database.transaction(everyone=WHY) as db:
+        for number in range(6):
+            await money.adjust(db, alice.id, reference=f"gift {number}", amount=1, reason="a gift", actor=ada.id)
+
+    async def look(query: str = "") -> tuple[list[int], list[str]]:
+        """The numbers of a page's lines, and where its links to others lead."""
+        page = (await as_alice.get(path + query)).text
+        words = words_of(page)
+        assert "From 0 to 1,006 credits; adjustment +1,006." in words
+        assert "Opening balance 0" in words and "Closing balance 1,006" in words
+        links = re.findall(r'rel="(?:prev|next)" href="([^"]+)">([^<]+)<', page)
+        return [int(each) for each in re.findall(r'id="line-(\d+)"', page)], [f"{to}: {said}" for to, said in links]
+
+    first = ([1, 2, 3], [f"{path}?page=2: 4 lines after these"])
+    assert await look() == ([7], [f"{path}?page=2: 6 lines before these"])
+    middle = [f"{path}?page=1: 3 lines before these", f"{path}?page=3: 1 line after these"]
+    assert await look("?page=2") == ([4, 5, 6], middle)
+    assert await look("?page=1") == first
+    for nothing in ("4", "0", "-1", "x", "9" * 30, "1.5"):
+        assert (await as_alice.get(f"{path}?page={nothing}")).status_code == 404, nothing
+    assert (await as_bob.get(f"{path}?page=3")).status_code == 404, "a page of somebody else's month"
+    assert (await as_bob.get(f"{path}?page=1")).status_code == 200
+    async with database.transaction(everyone=WHY) as db:
+        for number in range(2):
+            await money.adjust(db, alice.id, reference=f"{number}", amount=1 - 2 * number, reason="more", actor=ada.id)
+    assert (await look("?page=1"))[0] == first[0]
+    assert (await look())[0] == [7, 8, 9], "a page that is full is the last one until there is more"

@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import time
 
 import pytest
+from sqlalchemy import text
 
 from talktime.credits import money
 from talktime.db.session import Database
-from talktime.web import drawing
+from talktime.documents.statement import render_statement_pdf
+from talktime.documents.values import StatementDocument
+from talktime.web import drawing, statements
 from talktime.web.drawing import AT_ONCE, LINES_MAX, DrawingBusy, TooManyLines
-from tests.documents import samples
 from tests.people import WHY, Person
 from tests.web.conftest import Browser
 from tests.web.stage import answer, finish
@@ -94,6 +97,39 @@ async def test_a_month_that_is_too_long_for_pages_is_a_file(
 
 
 def test_the_limit_is_one_of_lines() -> None:
-    drawing.refuse_too_long(samples.statement(LINES_MAX))
+    drawing.refuse_too_long(LINES_MAX)
     with pytest.raises(TooManyLines, match="10,001 lines"):
-        drawing.refuse_too_long(samples.statement(LINES_MAX + 1))
+        drawing.refuse_too_long(LINES_MAX + 1)
+
+
+async def test_one_customer_does_not_take_every_place(
+    as_alice: Browser, as_bob: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "WAIT_SECONDS_MAX", 1.0)
+
+    def slowly(document: StatementDocument, locale: str) -> bytes:
+        time.sleep(0.3)
+        return render_statement_pdf(document, locale)
+
+    monkeypatch.setattr(statements, "render_statement_pdf", slowly)
+    path = f"/statements/{this_month()}.pdf"
+    hers = [asyncio.create_task(as_alice.get(path)) for _ in range(20)]
+    await asyncio.sleep(0.1)
+    his = await as_bob.get(path)
+    await asyncio.gather(*hers)
+    assert his.status_code == 200
+
+
+async def test_a_long_month_on_a_page_is_bounded_too(
+    as_alice: Browser, database: Database, alice: Person, ada: Person
+) -> None:
+    many = text(
+        "SELECT count(*) FROM generate_series(1, 250) g,"
+        " LATERAL adjust_v1(CAST(:user AS uuid), :part || g::text, 1, 'a gift', CAST(:ada AS uuid)) z"
+    )
+    for part in range(20):
+        async with database.transaction(everyone=WHY) as db:
+            await db.execute(many, {"user": alice.id, "ada": ada.id, "part": f"{part} "})
+    page = await as_alice.get(f"/statements/{this_month()}")
+    assert page.status_code == 200
+    assert len(page.content) < 1_000_000

@@ -45,10 +45,15 @@ KINDS: Mapping[str, str] = {
     " claim or refuse it; the customer is told.",
     "ledger_wrong": "The books do not add up. Run `talktime ledger verify --full`, change nothing by hand, and find out"
     " who wrote to the database before anything else.",
-    "job_failed": "A job was tried as often as it may be and given up. Look for its error in the log, mend the cause,"
-    " then do it again.",
-    "event_failed": "An event of a provider could not be handled and was given up. Its error stands with it in the"
-    " inbox (`provider_events`): mend the cause, then have it handled again.",
+    "job_failed": "A job was tried as often as it may be and given up; its error is in the log. For these tasks there"
+    " is something to do: calls.hang_up, see on the carrier's pages whether the call goes on, and end it there;"
+    " payments.save_card, ask the customer to save the card with their next purchase; ledger.verify and"
+    " ledger.verify_full, run `talktime ledger verify --full`. The others come again by themselves, or have something"
+    " behind them that does it.",
+    "event_failed": "An event of a provider could not be handled and was given up. Its error stands here, and whole in"
+    " the inbox (`provider_events`). Mend the cause, then have it handled again:"
+    " `talktime ledger payments again ID --by YOU`, with the event_id that stands here, for a payment's event"
+    " (payment.told, payment.listed) and for a carrier's.",
     "top_up_declined": "A customer's card was declined when it should have topped up their credit. The customer is"
     " told; nothing is to be done unless many are declined at once.",
     "top_up_refused": "The payment company would not take the charge of a saved card: not the card was declined, but"

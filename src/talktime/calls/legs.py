@@ -28,12 +28,18 @@ class Ended:
     unbilled: int
 
 
-async def name(db: AsyncSession, carrier: str, user: uuid.UUID, leg: uuid.UUID, carrier_call_id: str) -> bool:
-    """Keep what the carrier calls a leg, so that its reports find it. False when it is called otherwise, or is none."""
+async def name(
+    db: AsyncSession, carrier: str, user: uuid.UUID, leg: uuid.UUID, carrier_call_id: str, *, is_guess: bool = False
+) -> bool:
+    """Keep what the carrier calls a leg, so that its reports find it. False when it is called otherwise, or is none.
+
+    A guess is a name that the carrier told of the caller's call, and not of this very leg: no name for a leg after
+    which another one may have been dialled.
+    """
     async with typed_errors():
         named = await db.scalar(
-            text("SELECT name_leg_v1(:user, :leg, :carrier, :name)"),
-            {"user": user, "leg": leg, "carrier": carrier, "name": carrier_call_id},
+            text("SELECT name_leg_v1(:user, :leg, :carrier, :name, :is_guess)"),
+            {"user": user, "leg": leg, "carrier": carrier, "name": carrier_call_id, "is_guess": is_guess},
         )
     return bool(named)
 

@@ -157,7 +157,8 @@ class Call(Model):
             "ix_calls_loose",
             "ended_at",
             postgresql_where=sql(
-                "parent_id IS NOT NULL AND carrier_seconds IS NULL AND end_reason IN ('lost', 'never_answered')"
+                "parent_id IS NOT NULL AND carrier_seconds IS NULL"
+                " AND end_reason IN ('lost', 'never_answered', 'never_dialled')"
             ),
         ),
         # What one caller cost today: the spend guard reads it.

@@ -199,9 +199,10 @@ def document_of(receipt: Receipt, *, business: str, zone: str) -> ReceiptDocumen
         unbilled=receipt.unbilled,
         not_charged_reason=reason,
         lines=tuple(
-            DocumentLine(line.seq, line.created_at, line.type, line.amount, line.balance_after)
+            DocumentLine(line.seq, line.created_at, line.type, line.amount, line.balance_after, line.reason or "")
             for line in receipt.lines
         ),
+        final_reason=receipt.final_reason or "",
     )
 
 

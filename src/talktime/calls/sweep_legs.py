@@ -33,6 +33,9 @@ CARRIER_SILENT_SECONDS = 50
 """As for any lost call (`sweep.py`): so long after the lease ended it is settled without the carrier."""
 CUT_AHEAD_SECONDS = 10
 """A pass: what is to be cut before the next one is waited for, so that it is cut in time."""
+TALKED_ON_SECONDS = 10
+"""A carrier that does as it was told takes the line from the agent within a moment: an agent that is known to have
+talked on for so long after that was not left, so nobody was dialled."""
 LOOSE_HOURS = 4
 """No carrier lets a call go on for longer by itself."""
 
@@ -49,10 +52,12 @@ _LEGS = """
         extract(epoch FROM now() - c.started_at)::float8 AS dialled_seconds,
         coalesce(extract(epoch FROM now() - c.answered_at), 0)::float8 AS talked_seconds,
         coalesce(extract(epoch FROM h.cut_at - now()), 0)::float8 AS left_seconds,
-        extract(epoch FROM now() - h.lease_until)::float8 AS overdue_seconds
+        extract(epoch FROM now() - h.lease_until)::float8 AS overdue_seconds,
+        coalesce(extract(epoch FROM p.answered_at - c.started_at) + ph.used_seconds, 0)::float8 AS talked_on_seconds
     FROM credit_holds h
     JOIN calls c ON c.user_id = h.user_id AND c.id = h.call_id
     JOIN calls p ON p.user_id = c.user_id AND p.id = c.parent_id
+    LEFT JOIN credit_holds ph ON ph.user_id = p.user_id AND ph.call_id = p.id AND ph.settled_at IS NULL
     WHERE h.settled_at IS NULL AND {condition} ORDER BY h.lease_until LIMIT 200
 """
 DUE = f"""(
@@ -65,8 +70,9 @@ ENDING = f"""h.state = 'FINAL' AND h.cut_claimed_at IS NULL
 _LOOSE = f"""
     SELECT c.user_id, c.id, c.carrier, c.carrier_call_id, p.carrier_call_id
     FROM calls c JOIN calls p ON p.user_id = c.user_id AND p.id = c.parent_id
-    WHERE c.parent_id IS NOT NULL AND c.carrier_seconds IS NULL AND c.end_reason IN ('lost', 'never_answered')
-        AND c.ended_at > now() - interval '{LOOSE_HOURS} hours' ORDER BY c.ended_at LIMIT 50
+    WHERE c.parent_id IS NOT NULL AND c.carrier_seconds IS NULL
+        AND c.end_reason IN ('lost', 'never_answered', 'never_dialled')
+        AND c.ended_at > now() - interval '{LOOSE_HOURS} hours' ORDER BY c.ended_at LIMIT 200
 """  # noqa: S608  our own words only
 
 
@@ -94,6 +100,8 @@ class LegHold:
     """Until it is cut off."""
     overdue_seconds: float
     """Since the lease ended."""
+    talked_on_seconds: float
+    """So long after this leg was to be dialled the agent is known to have talked to the caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,25 +130,40 @@ async def look_after(database: Database, carriers: Mapping[str, Carrier], leg: L
     """Ask the carrier how a leg stands, and do what follows from that. True when it is settled."""
     try:
         async with asyncio.timeout(_ASK_SECONDS):
-            seen = await _ask(database, carriers[leg.carrier], leg)
+            carrier = carriers[leg.carrier]
+            seen = await _ask(database, carrier, leg)
+            is_to_come = seen is None and not leg.is_answered and await _is_to_come(carrier, leg)
     except (ProviderError, KeyError, TimeoutError) as error:
         _LOGGER.warning("the carrier says nothing of a leg", leg_id=str(leg.call_id), error=repr(error))
         return await _do_without(database, leg)
+    if is_to_come:
+        return False
     if seen is None or seen.state.is_over:
         return await _end(database, leg, seen)
+    if seen.state is LegState.RINGING and leg.is_answered:
+        return await _do_without(database, leg)  # it says what cannot be, which proves nothing
+    if seen.state is LegState.RINGING and leg.overdue_seconds > 0:
+        return await _stop_ringing(database, carrier, leg)
     if seen.state is LegState.IN_PROGRESS and await _keep(database, leg):
         return False
     if seen.state is LegState.IN_PROGRESS or leg.is_cut:
         # It was cut off, or nobody may answer it any more: its end is reported, or seen at the next pass.
-        await _hang_up(carriers[leg.carrier], leg)
+        await _hang_up(carrier, leg)
     return False
 
 
 async def cut_in_time(database: Database, carriers: Mapping[str, Carrier], leg: LegHold) -> bool:
-    """Wait for the end of a leg's money, asking for more until then, and hang it up. True when it was cut off here."""
-    deadline, request_no, granted = time.monotonic() + leg.left_seconds, leg.request_no, leg.granted_seconds
+    """Wait for the end of a leg's money, asking for more until then, and hang it up. True when it was cut off here.
+
+    It waits for no longer than a pass, however much money comes meanwhile: the others of the next pass wait for it.
+    """
+    began = time.monotonic()
+    deadline, request_no, granted = began + leg.left_seconds, leg.request_no, leg.granted_seconds
     while (left := deadline - time.monotonic()) > 0:
-        await asyncio.sleep(min(left, _ASK_AGAIN_SECONDS))
+        waits = began + CUT_AHEAD_SECONDS - time.monotonic()
+        if waits <= 0:
+            return False
+        await asyncio.sleep(min(left, waits, _ASK_AGAIN_SECONDS))
         request_no += 1
         async with database.transaction(user=leg.user_id) as db:
             grant = await ledger.extend(db, leg.user_id, leg.call_id, legs.OWNER, request_no)
@@ -168,6 +191,8 @@ async def tie_up(database: Database, carriers: Mapping[str, Carrier], leg: Loose
             if seen is not None and not seen.state.is_over:
                 await carrier.hang_up(leg.parent_name)
                 return False
+            if seen is None and not leg.name and not await _is_over(carrier, leg.parent_name):
+                return False  # as long as its caller is there it may still be dialled
     except (ProviderError, KeyError, TimeoutError) as error:
         _LOGGER.warning("nobody knows whether a leg goes on", leg_id=str(leg.call_id), error=repr(error))
         return False
@@ -188,9 +213,33 @@ async def _ask(database: Database, carrier: Carrier, leg: LegHold | LooseLeg) ->
         return await carrier.look_up(leg.name)
     for seen in await carrier.forwarded_to(leg.parent_name):
         async with database.transaction(user=leg.user_id) as db:
-            if await legs.name(db, carrier.name, leg.user_id, leg.call_id, seen.call_id):
+            if await legs.name(db, carrier.name, leg.user_id, leg.call_id, seen.call_id, is_guess=True):
                 return seen
     return None
+
+
+async def _is_over(carrier: Carrier, name: str) -> bool:
+    seen = await carrier.look_up(name)
+    return seen is None or seen.state.is_over
+
+
+async def _is_to_come(carrier: Carrier, leg: LegHold) -> bool:
+    """Whether a leg that the carrier does not show may still be dialled: what is said before takes its time."""
+    if leg.dialled_seconds < UNASKED_SECONDS:
+        return True
+    if leg.overdue_seconds > 0 or leg.talked_on_seconds > TALKED_ON_SECONDS:
+        return False
+    return not await _is_over(carrier, leg.parent_name)
+
+
+async def _stop_ringing(database: Database, carrier: Carrier, leg: LegHold) -> bool:
+    """It rings for longer than its money is held for. True when it is settled; not when it was answered after all."""
+    async with database.transaction(user=leg.user_id) as db:
+        await ledger.lose(db, leg.user_id, leg.call_id)
+        if not await ledger.give_up(db, leg.user_id, leg.call_id):
+            return False
+    await _hang_up(carrier, leg)
+    return await _release(database, leg, "never_answered")
 
 
 async def _keep(database: Database, leg: LegHold) -> bool:
@@ -218,9 +267,7 @@ async def _keep(database: Database, leg: LegHold) -> bool:
 async def _end(database: Database, leg: LegHold, seen: Leg | None) -> bool:
     """The carrier says that a leg is over, or that there is none. True when it is settled."""
     if seen is None and not leg.is_answered:
-        if leg.dialled_seconds < UNASKED_SECONDS:
-            return False
-        return await _settle(database, leg, seconds=0, reason="never_dialled")
+        return await _release(database, leg, "never_dialled")
     if seen is not None and not (leg.is_answered and seen.seconds is None):
         return await _settle(database, leg, seconds=seen.seconds or 0)
     # The carrier has forgotten it, or does not know yet how long it was.
@@ -234,13 +281,26 @@ async def _do_without(database: Database, leg: LegHold) -> bool:
     return await _lose(database, leg)
 
 
-async def _settle(database: Database, leg: LegHold, *, seconds: int, reason: str | None = None) -> bool:
+async def _settle(database: Database, leg: LegHold, *, seconds: int) -> bool:
     async with database.transaction(user=leg.user_id) as db:
-        return (await legs.end(db, leg.user_id, leg.call_id, seconds=seconds, reason=reason)).fresh
+        return (await legs.end(db, leg.user_id, leg.call_id, seconds=seconds)).fresh
+
+
+async def _release(database: Database, leg: LegHold, reason: str) -> bool:
+    """Give the money of a leg back that nobody has answered, and go on asking: its carrier has not said that it is
+    over. False when it was answered since we asked."""
+    async with database.transaction(user=leg.user_id) as db:
+        is_ringing = await db.scalar(
+            text("SELECT true FROM calls WHERE user_id = :user AND id = :leg AND status = 'RINGING' FOR NO KEY UPDATE"),
+            {"user": leg.user_id, "leg": leg.call_id},
+        )
+        if not is_ringing:
+            return False
+        return (await lifecycle.finish(db, leg.user_id, leg.call_id, seconds=0, reason=reason)).fresh
 
 
 async def _lose(database: Database, leg: LegHold) -> bool:
-    proven = min(leg.talked_seconds, leg.used_seconds + PROOF_SECONDS)
+    proven = max(0.0, min(leg.talked_seconds, leg.used_seconds + PROOF_SECONDS))
     done = await lifecycle.finish(
         database,
         leg.user_id,

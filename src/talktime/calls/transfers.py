@@ -10,7 +10,7 @@ of its money is the sweep, by hanging up at `cut_at` (`sweep_legs.py`); the carr
 nobody of us is there.
 """
 
-import re
+import math
 import uuid
 from dataclasses import dataclass, replace
 
@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime import log
-from talktime.calls import legs, lifecycle
+from talktime.calls import dialling, legs, lifecycle
 from talktime.calls.routing import unreached
 from talktime.carriers.contract import Announce, Carrier, Forward
 from talktime.credits.functions import typed_errors
@@ -31,14 +31,27 @@ TRANSFERRED = "transferred"
 REPORT_WHY = "a leg's report is stored together with the name it gives the leg"
 RING_SECONDS_MAX = 30
 """So long a person is rung; well below the lease of a hold that nobody has answered (120 s)."""
+SAID_CHARACTERS_MAX = 240
+"""So much is said before a person is rung: however slowly, it and the ringing end before that lease does."""
+SAID_CHARACTERS_A_SECOND = 3
+"""No voice says less of any script; most say five times as much."""
 _LIMIT_MARGIN_SECONDS = 60
 _SECONDS_MAX = 1800
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
+_NOT_ORDINARY = "not_ordinary"
 _LOGGER = log.get(__name__)
 
 
 class NotANumber(BadInput):
     """Whom to put the caller through to is a phone number such as +4930123456."""
+
+
+class NotOrdinary(NotANumber):
+    """Callers are put through to ordinary numbers only, not to premium, enquiry, satellite or unknown ones: choose a
+    landline or mobile number."""
+
+
+class TooMuchToSay(BadInput):
+    """What is said before somebody is rung has at most 240 characters: make it shorter, or let the agent say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +77,38 @@ async def begin(
 
     `leg` is the id that the leg gets, made by whoever asks; the same again says how it stands, and rings nobody.
     `forward` names the number, what is said before, and where the carrier tells us of the leg; how long it may take is
-    decided here. Raises NotANumber, NotFound, and Conflict for a leg that was begun for somebody else.
+    decided here. Raises NotANumber, NotOrdinary, TooMuchToSay, NotFound, and Conflict for a leg that was begun for
+    somebody else; then nothing was stored.
     """
-    if not _E164.fullmatch(forward.number):
+    number = dialling.normalised(forward.number)
+    if number is None:
         raise NotANumber
+    if len(forward.text) > SAID_CHARACTERS_MAX:
+        raise TooMuchToSay
     async with typed_errors(), database.transaction(user=user) as db:
         begun = (
             await db.execute(
-                text("SELECT * FROM begin_leg_v1(:user, :call, :leg, :number)"),
-                {"user": user, "call": call, "leg": leg, "number": forward.number},
+                text("SELECT * FROM begin_leg_v1(:user, :call, :leg, :number, :is_ordinary)"),
+                {
+                    "user": user,
+                    "call": call,
+                    "leg": leg,
+                    "number": number,
+                    "is_ordinary": dialling.is_ordinary(number),
+                },
             )
         ).one()
+    if begun.reason == _NOT_ORDINARY:
+        raise NotOrdinary
     granted = begun.granted_seconds or 0
     if not begun.allowed or not begun.fresh:
         _LOGGER.info("a caller was not put through", call_id=str(call), leg_id=str(leg), reason=begun.reason)
         return Transfer(leg, bool(begun.allowed), begun.reason, granted)
     assert begun.carrier == carrier.name, begun.carrier
     seconds_max = begun.seconds_max or _SECONDS_MAX
-    timed = replace(forward, seconds_max=seconds_max, ring_seconds_max=RING_SECONDS_MAX)
-    limit = begun.agent_seconds + RING_SECONDS_MAX + seconds_max + _LIMIT_MARGIN_SECONDS
+    timed = replace(forward, number=number, seconds_max=seconds_max, ring_seconds_max=RING_SECONDS_MAX)
+    said_seconds = math.ceil(len(forward.text) / SAID_CHARACTERS_A_SECOND)
+    limit = begun.agent_seconds + said_seconds + RING_SECONDS_MAX + seconds_max + _LIMIT_MARGIN_SECONDS
     try:
         await carrier.forward(begun.parent_name, timed, limit)
     except ProviderError as error:

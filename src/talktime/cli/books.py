@@ -6,10 +6,13 @@ The rule: whoever changes something says who they are (`--by`), and must be an a
 import json
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+
+from talktime.cli import typed
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,6 +24,7 @@ WHY = "the operator looks after everybody's credits"
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 By = Annotated[str, typer.Option("--by", metavar="EMAIL", help="Who does this: an operator.")]
 Whose = Annotated[str, typer.Argument(metavar="USER", help="Whose account: an e-mail address, or an id.")]
+Most = Annotated[int, typer.Option(parser=typed.between(1, 10_000), help="How many at most.")]
 Which = Annotated[uuid.UUID, typer.Argument(metavar="CALL", help="The call's id.")]
 Result = TypeVar("Result")
 
@@ -62,6 +66,15 @@ async def find_operator(db: "AsyncSession", name: str) -> uuid.UUID:
     return actor.id
 
 
+async def emails(db: "AsyncSession", people: "Iterable[uuid.UUID | None]") -> dict[uuid.UUID | None, str]:
+    """The addresses of these people, for a person to read; nobody is left out, and has none."""
+    from talktime.accounts.reading import emails_of
+
+    named = [person for person in people if person is not None]
+    found = await emails_of(db, named)
+    return {person: found[person] for person in named if person in found}
+
+
 async def user_of_call(db: "AsyncSession", call: uuid.UUID) -> "User":
     """Whose call this is. Raises NotFound."""
     from sqlalchemy import select
@@ -74,6 +87,26 @@ async def user_of_call(db: "AsyncSession", call: uuid.UUID) -> "User":
     if found is None:
         raise NotFound(f"There is no call {call}.")
     return found
+
+
+def log_change(event: str, actor: uuid.UUID, **facts: Any) -> None:
+    """Log who changed what of whom, once it is committed: ids and figures, never personal data."""
+    from talktime import log
+    from talktime.cli.running import read_settings
+
+    log.configure(read_settings().log_level)
+    spelled = {name: str(fact) if isinstance(fact, uuid.UUID) else fact for name, fact in facts.items()}
+    log.get(__name__).info(event, actor_id=str(actor), **spelled)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write what a command was asked to write. Raises BadInput where nothing can be written."""
+    from talktime.errors import BadInput
+
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written ({error.strerror}): name a file in a folder of yours.") from None
 
 
 def show(document: Any, lines: Sequence[str], *, as_json: bool) -> None:

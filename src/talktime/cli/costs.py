@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
+from talktime.cli import typed
+
 if TYPE_CHECKING:
     from talktime.calls.ladder import LadderDay
     from talktime.calls.margins import Margin
@@ -56,7 +58,9 @@ def set_rate(
     amount: Annotated[str, typer.Argument(help="How much money: 0.0043.")],
     currency: Annotated[str, typer.Argument(help="Of which currency: USD.")],
     *,
-    per: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="For so many of them.")] = 1,
+    per: Annotated[
+        int, typer.Option(parser=typed.between(1, 1_000_000_000), metavar="NUMBER", help="For so many of them.")
+    ] = 1,
     since: Annotated[
         datetime | None, typer.Option("--from", help="From this day on (UTC); now when not given.")
     ] = None,

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from talktime.cli import alerts, costs, money, packs, payments, prices
+from talktime.cli import alerts, costs, money, packs, payments, prices, typed
 from talktime.cli.books import (
     AsJson,
     Which,
@@ -24,6 +24,7 @@ from talktime.cli.books import (
     in_the_books,
     show,
     user_of_call,
+    write_file,
 )
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ app.add_typer(costs.app, name="costs")
 def verify(
     full: Annotated[bool, typer.Option("--full", help="From the first line, not from the last verification.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    connections: Annotated[int, typer.Option(min=1, max=16, help="How many work side by side.")] = 2,
+    connections: Annotated[int, typer.Option(parser=typed.between(1, 16), help="How many work side by side.")] = 2,
 ) -> None:
     """Check every line, account and hold against each other. Exit code 1 when something does not add up."""
     from talktime.cli.running import open_database, read_settings, run
@@ -142,7 +143,7 @@ def print_receipt(
 
     found, business, zone, locale = in_the_books(work)
     if pdf is not None:
-        pdf.write_bytes(render_receipt_pdf(document_of(found, business=business, zone=zone), locale))
+        write_file(pdf, render_receipt_pdf(document_of(found, business=business, zone=zone), locale))
     show(
         dataclasses.asdict(found),
         [f"Receipt of call {call}, {business}", *receipt_lines(found, zone=zone)],
@@ -173,13 +174,12 @@ def print_statement(
 
     document, locale = in_the_books(work)
     if pdf is not None:
-        pdf.write_bytes(render_statement_pdf(document, locale))
+        write_file(pdf, render_statement_pdf(document, locale))
     if csv is not None and str(csv) == "-":
         sys.stdout.writelines(statement_csv(document.lines))
         return
     if csv is not None:
-        with csv.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(statement_csv(document.lines))
+        write_file(csv, "".join(statement_csv(document.lines)).encode())
     row = {**dataclasses.asdict(document), "totals": dict(document.totals)}
     lines = [
         f"{document.user_name}, {month}, {document.zone}",

@@ -5,8 +5,8 @@ The rule: everything can be typed again. What has been done already is said agai
 
 import dataclasses
 import json
-import sys
 import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,9 +19,11 @@ from talktime.cli.books import (
     Whose,
     account_row,
     credits_of,
+    emails,
     find_operator,
     find_user,
     in_the_books,
+    log_change,
     show,
     user_of_call,
 )
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
     from talktime.credits.models import Approval
     from talktime.credits.money import Posting
+
+    # Whose account, who changed it (nobody when it was only looked at), and how it is now.
+    _Changed = tuple[uuid.UUID, uuid.UUID | None, dict[str, Any]]
 
 approvals = typer.Typer(help="Adjustments that wait for a second person.", no_args_is_help=True)
 claims = typer.Typer(help="Calls that customers say were not real.", no_args_is_help=True)
@@ -74,7 +79,8 @@ def adjust(
         )
         if isinstance(done, Approval):
             word = "waits for a second person" if done.state == "PENDING" else f"was {done.state.lower()}"
-            return _approval_row(done), f"More than {credits_of(limit)}, so this {word}: approval {done.id}."
+            (row,) = await _approval_rows(db, [done])
+            return row, f"More than {credits_of(limit)} in one day, so this {word}: approval {done.id}."
         again = "" if done.fresh else ", as it was before"
         return _posting_row(
             done
@@ -90,12 +96,12 @@ def list_approvals(as_json: AsJson = False) -> None:
     from talktime.credits import adjustments
 
     async def work(db: "AsyncSession") -> list[dict[str, Any]]:
-        return [_approval_row(each) for each in await adjustments.pending(db)]
+        return await _approval_rows(db, await adjustments.pending(db))
 
     rows = in_the_books(work)
     lines = [
-        f"{row['id']}  user {row['user_id']}  {row['amount']:+,}{' as debt' if row['as_debt'] else ''}"
-        f"  {json.dumps(row['reason'], ensure_ascii=False)}  asked for by {row['requested_by']}"
+        f"{row['id']}  {row['email']}  {row['amount']:+,}{' as debt' if row['as_debt'] else ''}"
+        f"  {json.dumps(row['reason'], ensure_ascii=False)}  asked for by {row['requested_by_email']}"
         for row in rows
     ]
     show(rows, lines or ["Nothing waits for a second person."], as_json=as_json)
@@ -105,12 +111,17 @@ def list_approvals(as_json: AsJson = False) -> None:
 def approve(approval: _Approval, by: By, as_json: AsJson = False) -> None:
     """Say yes as the second person: then it is posted."""
     from talktime.credits import adjustments
+    from talktime.credits.models import Approval
 
     async def work(db: "AsyncSession") -> dict[str, Any]:
-        return _posting_row(await adjustments.approve(db, approval, await find_operator(db, by)))
+        actor = await find_operator(db, by)
+        posting = _posting_row(await adjustments.approve(db, approval, actor))
+        asked = await db.get_one(Approval, approval)
+        named = await emails(db, [asked.user_id])
+        return {**posting, "user_id": asked.user_id, "email": named[asked.user_id]}
 
     row = in_the_books(work)
-    show(row, [f"Posted: {row['amount']:+,} in line {row['seq']}."], as_json=as_json)
+    show(row, [f"Posted for {row['email']}: {row['amount']:+,} in line {row['seq']}."], as_json=as_json)
 
 
 @approvals.command()
@@ -119,7 +130,8 @@ def refuse(approval: _Approval, by: By, as_json: AsJson = False) -> None:
     from talktime.credits import adjustments
 
     async def work(db: "AsyncSession") -> dict[str, Any]:
-        return _approval_row(await adjustments.refuse(db, approval, await find_operator(db, by)))
+        refused = await adjustments.refuse(db, approval, await find_operator(db, by))
+        return (await _approval_rows(db, [refused]))[0]
 
     show(in_the_books(work), ["Refused."], as_json=as_json)
 
@@ -131,22 +143,24 @@ def limits(
         int | None,
         typer.Option(parser=typed.digits, help="How far running calls may go below zero, in credits."),
     ] = None,
-    calls: Annotated[int | None, typer.Option(help="How many calls may run at once.")] = None,
+    calls: Annotated[int | None, typer.Option(parser=typed.digits, help="How many calls may run at once.")] = None,
     by: _Changer = None,
     as_json: AsJson = False,
 ) -> None:
     """Show how far an account may go, or change it."""
     from talktime.credits import money
 
-    async def work(db: "AsyncSession") -> dict[str, Any]:
-        whose = await find_user(db, user)
+    async def work(db: "AsyncSession") -> "_Changed":
+        whose, actor = await find_user(db, user), None
         if grace is not None or calls is not None:
-            await find_operator(db, _needed(by))
+            actor = await find_operator(db, _needed(by))
             await money.set_limits(db, whose.id, grace_limit=grace, max_open_calls=calls)
         account = await account_row(db, whose)
-        return {name: account[name] for name in ("grace_limit", "max_open_calls", "clawback_debt")}
+        return whose.id, actor, {name: account[name] for name in ("grace_limit", "max_open_calls", "clawback_debt")}
 
-    row = in_the_books(work)
+    whose, actor, row = in_the_books(work)
+    if actor is not None:
+        log_change("limits changed", actor, user_id=whose, **row)
     lines = [
         f"grace           {row['grace_limit']:,}",
         f"calls at once   {row['max_open_calls']:,}",
@@ -168,11 +182,12 @@ def guards(
     """Show how much may be spent a day, a call, a caller and day, and when the customer is told; or change it."""
     from talktime.credits import money
 
-    async def work(db: "AsyncSession") -> dict[str, Any]:
-        whose = await find_user(db, user)
+    async def work(db: "AsyncSession") -> "_Changed":
+        whose, actor = await find_user(db, user), None
         account = await account_row(db, whose)
-        if not (day is None and call is None and caller is None):
-            await find_operator(db, _needed(by))
+        if any(given is not None for given in (day, call, caller, low_balance)):
+            actor = await find_operator(db, _needed(by))
+        if any(given is not None for given in (day, call, caller)):
             await money.set_guards(
                 db,
                 whose.id,
@@ -181,12 +196,14 @@ def guards(
                 per_caller=_changed(caller, account["caller_limit"]),
             )
         if low_balance is not None:
-            await find_operator(db, _needed(by))
             await money.set_low_balance(db, whose.id, _changed(low_balance, None))
         account = await account_row(db, whose)
-        return {name: account[name] for name in ("day_limit", "call_limit", "caller_limit", "low_balance")}
+        shown = ("day_limit", "call_limit", "caller_limit", "low_balance")
+        return whose.id, actor, {name: account[name] for name in shown}
 
-    row = in_the_books(work)
+    whose, actor, row = in_the_books(work)
+    if actor is not None:
+        log_change("guards changed", actor, user_id=whose, **row)
     names = {
         "day_limit": "a day",
         "call_limit": "a call",
@@ -221,15 +238,15 @@ def list_claims(
 
 
 @claims.command()
-def grant(call: Which, by: By, note: _Note = None) -> None:
+def grant(call: Which, by: By, note: _Note = None, as_json: AsJson = False) -> None:
     """Give back what the call had cost."""
-    _decide(call, by, note, grant=True)
+    _decide(call, by, note, grant=True, as_json=as_json)
 
 
 @claims.command("refuse")
-def refuse_claim(call: Which, by: By, note: _Note = None) -> None:
+def refuse_claim(call: Which, by: By, note: _Note = None, as_json: AsJson = False) -> None:
     """Leave the charge as it is."""
-    _decide(call, by, note, grant=False)
+    _decide(call, by, note, grant=False, as_json=as_json)
 
 
 def waive(
@@ -270,15 +287,17 @@ def payout(
     show(row, [f"Paid out: {credits_of(-row['amount'])}, line {row['seq']}."], as_json=as_json)
 
 
-def _decide(call: uuid.UUID, by: str, note: str | None, *, grant: bool) -> None:
+def _decide(call: uuid.UUID, by: str, note: str | None, *, grant: bool, as_json: bool) -> None:
     from talktime.credits import money
 
-    async def work(db: "AsyncSession") -> str:
+    async def work(db: "AsyncSession") -> dict[str, Any]:
         whose = await user_of_call(db, call)
         actor = await find_operator(db, by)
-        return (await money.decide_claim(db, whose.id, call, grant=grant, actor=actor, note=note)).value
+        state = await money.decide_claim(db, whose.id, call, grant=grant, actor=actor, note=note)
+        return {"call_id": call, "user_id": whose.id, "email": whose.email, "state": state.value}
 
-    sys.stdout.write(f"{in_the_books(work).capitalize()}.\n")
+    row = in_the_books(work)
+    show(row, [f"{row['state'].capitalize()}."], as_json=as_json)
 
 
 def _needed(by: str | None) -> str:
@@ -297,14 +316,27 @@ def _changed(given: str | None, before: int | None) -> int | None:
         return before
     if given == "none":
         return None
-    if not (given.isascii() and given.isdigit()):
-        raise BadInput(f"A limit is a whole number of credits, or none; not {given}.")
+    if not (given.isascii() and given.isdigit() and len(given) <= typed.DIGITS_MAX):
+        raise BadInput(f"A limit is a whole number of credits, or none; not {given[:30]}.")
     return int(given)
 
 
 def _posting_row(posting: "Posting") -> dict[str, Any]:
     names = ("seq", "amount", "balance_after", "fresh")
     return {name: getattr(posting, name) for name in names}
+
+
+async def _approval_rows(db: "AsyncSession", found: "Sequence[Approval]") -> list[dict[str, Any]]:
+    """Approvals with the addresses of whom they are about and of who asked."""
+    named = await emails(db, (person for each in found for person in (each.user_id, each.requested_by)))
+    return [
+        {
+            **_approval_row(each),
+            "email": named.get(each.user_id),
+            "requested_by_email": named.get(each.requested_by),
+        }
+        for each in found
+    ]
 
 
 def _approval_row(approval: "Approval") -> dict[str, Any]:

@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from talktime.cli import typed
-from talktime.cli.books import AsJson, find_user, in_the_books, money_of, show
+from talktime.cli.books import (
+    AsJson,
+    By,
+    Most,
+    find_operator,
+    find_user,
+    in_the_books,
+    log_change,
+    money_of,
+    show,
+    write_file,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,6 +42,7 @@ _DAYS = 3
 
 Demo = Annotated[bool, typer.Option("--demo", help="Also know the simulated payment company.")]
 User = Annotated[str, typer.Option("--user", metavar="EMAIL", help="Whose.")]
+OnlyUser = Annotated[str | None, typer.Option("--user", metavar="EMAIL", help="Only this customer's.")]
 
 
 @payments.callback()
@@ -42,9 +54,9 @@ def _group() -> None:
 
 @payments.command("list")
 def list_payments(
-    user: Annotated[str | None, typer.Option("--user", metavar="EMAIL", help="Only this customer's.")] = None,
+    user: OnlyUser = None,
     state: Annotated[str | None, typer.Option("--state", help="OPEN, PENDING, PAID, FAILED or EXPIRED.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10000, help="How many at most.")] = 100,
+    limit: Most = 100,
     as_json: AsJson = False,
 ) -> None:
     """Print purchases, newest first, with what went back of each."""
@@ -58,10 +70,21 @@ def list_payments(
     show(rows, [_payment_line(row) for row in rows] or ["There are no such purchases."], as_json=as_json)
 
 
+@payments.command("disputes")
+def list_disputes(user: OnlyUser = None, limit: Most = 100, as_json: AsJson = False) -> None:
+    """Print refunds and what banks dispute, newest first, with the purchase each is of."""
+    from talktime.payments import overview
+
+    async def work(db: "AsyncSession") -> list[dict[str, Any]]:
+        whose = None if user is None else (await find_user(db, user)).id
+        return [dataclasses.asdict(row) for row in await overview.disputes(db, user=whose, limit=limit)]
+
+    rows = in_the_books(work)
+    show(rows, [_reversal_line(row) for row in rows] or ["Nothing went back."], as_json=as_json)
+
+
 @payments.command("unmatched")
-def list_unmatched(
-    limit: Annotated[int, typer.Option(min=1, max=10000, help="How many at most.")] = 100, as_json: AsJson = False
-) -> None:
+def list_unmatched(limit: Most = 100, as_json: AsJson = False) -> None:
     """Print the payment companies' events that led to nothing although they should have, newest first."""
     from talktime.payments import overview
 
@@ -75,17 +98,21 @@ def list_unmatched(
 @payments.command("again")
 def handle_again(
     event: Annotated[uuid.UUID, typer.Argument(metavar="ID", help="The event's id, as `unmatched` prints it.")],
+    by: By,
+    as_json: AsJson = False,
 ) -> None:
     """Have an event handled again that was given up. A running worker does it."""
     from talktime import inbox
     from talktime.errors import NotFound
 
-    async def work(db: "AsyncSession") -> None:
+    async def work(db: "AsyncSession") -> uuid.UUID:
+        actor = await find_operator(db, by)
         if not await inbox.again(db, event):
             raise NotFound("There is no event with this id that was given up.")
+        return actor
 
-    in_the_books(work)
-    sys.stdout.write("It will be handled again.\n")
+    log_change("event is to be handled again", in_the_books(work), event_id=event)
+    show({"id": event, "will_be_handled": True}, ["It will be handled again."], as_json=as_json)
 
 
 @payments.command("refund")
@@ -156,7 +183,9 @@ def reconcile_payments(
         sys.stdout.write(json.dumps([dataclasses.asdict(each) for each in found], default=str) + "\n")
     else:
         if not found:
-            sys.stdout.write("There is no payment company in the settings.\n")
+            from talktime.payments.till import NO_COMPANY
+
+            sys.stdout.write(f"{NO_COMPANY}\n")
         for each in found:
             sys.stdout.write(f"{each.gateway}: {each.seen} seen, {len(each.differences)} differ.\n")
             sys.stdout.writelines(_difference_line(difference) + "\n" for difference in each.differences)
@@ -167,7 +196,7 @@ def reconcile_payments(
 @invoices.command("list")
 def list_invoices(
     user: User,
-    limit: Annotated[int, typer.Option(min=1, max=10000, help="How many at most.")] = 100,
+    limit: Most = 100,
     as_json: AsJson = False,
 ) -> None:
     """Print somebody's invoices and credit notes, newest first."""
@@ -187,6 +216,7 @@ def invoice_pdf(
     invoice: Annotated[uuid.UUID, typer.Argument(metavar="ID", help="The document's id, as `list` prints it.")],
     user: User,
     to: Annotated[Path, typer.Option("--to", help="The file to write.")],
+    as_json: AsJson = False,
 ) -> None:
     """Write a document as a PDF."""
     from talktime.payments import invoices as domain
@@ -194,8 +224,9 @@ def invoice_pdf(
     async def work(db: "AsyncSession") -> bytes:
         return await domain.pdf(db, (await find_user(db, user)).id, invoice)
 
-    to.write_bytes(in_the_books(work))
-    sys.stdout.write(f"Written: {to}\n")
+    content = in_the_books(work)
+    write_file(to, content)
+    show({"id": invoice, "file": to, "bytes": len(content)}, [f"Written: {to}"], as_json=as_json)
 
 
 @asynccontextmanager
@@ -224,6 +255,14 @@ def _payment_line(row: dict[str, Any]) -> str:
     return (
         f"{row['id']}  {row['created_at']:%Y-%m-%d %H:%M}  {row['email']}  {row['kind']}  {row['state']}{why}"
         f"  {row['credits']:,} credits for {money_of(row)}{back}{test}"
+    )
+
+
+def _reversal_line(row: dict[str, Any]) -> str:
+    why = f"  {json.dumps(row['reason'], ensure_ascii=False)}" if row["reason"] else ""
+    return (
+        f"{row['id']}  {row['created_at']:%Y-%m-%d %H:%M}  {row['email']}  {row['kind'].lower()}"
+        f"  {row['state'].lower()}  {money_of(row)} of purchase {row['purchase_id']}{why}"
     )
 
 

@@ -1,12 +1,13 @@
 """`talktime ledger prices`: what a minute costs. A price is added, never changed; running calls keep theirs."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from talktime.cli import typed
-from talktime.cli.books import AsJson, By, find_operator, find_user, in_the_books, show
+from talktime.cli.books import AsJson, By, emails, find_operator, find_user, in_the_books, show
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -29,7 +30,7 @@ def list_prices(
             found = await list_of.history(db, (await find_user(db, user)).id)
         else:
             found = await list_of.price_list(db, datetime.now(UTC))
-        return [_price_row(price) for price in found]
+        return await _price_rows(db, found)
 
     rows = in_the_books(work)
     show(rows, [_price_line(row) for row in rows] or ["No price is set, so no call is answered."], as_json=as_json)
@@ -45,9 +46,9 @@ def set_price(
     user: Annotated[str | None, typer.Option("--user", help="For one customer; everybody's when not given.")] = None,
     transfer: Annotated[bool, typer.Option("--transfer", help="For the leg to a person, not for the call.")] = False,
     fee: Annotated[int, typer.Option(parser=typed.digits, help="Credits for the connection.")] = 0,
-    initial: Annotated[int, typer.Option(help="Seconds that are billed at least.")] = 60,
-    increment: Annotated[int, typer.Option(help="Seconds of each step after that.")] = 60,
-    free: Annotated[int, typer.Option(help="A call shorter than so many seconds is free.")] = 0,
+    initial: Annotated[int, typer.Option(parser=typed.digits, help="Seconds that are billed at least.")] = 60,
+    increment: Annotated[int, typer.Option(parser=typed.digits, help="Seconds of each step after that.")] = 60,
+    free: Annotated[int, typer.Option(parser=typed.digits, help="A call shorter than so many seconds is free.")] = 0,
     since: Annotated[datetime | None, typer.Option("--from", help="From this moment on (UTC); now otherwise.")] = None,
     allow_free: Annotated[bool, typer.Option("--allow-free", help="A rate of zero is meant.")] = False,
     follow_list: Annotated[
@@ -73,7 +74,7 @@ def set_price(
         if rate is None:
             assert whose is not None
             ended = await list_of.follow_list(db, user=whose, kind=kind, valid_from=valid_from, actor=actor)
-            return {} if ended is None else _price_row(ended)
+            return {} if ended is None else (await _price_rows(db, [ended]))[0]
         price = await list_of.set_price(
             db,
             user=whose,
@@ -87,10 +88,19 @@ def set_price(
             actor=actor,
             allow_free=allow_free,
         )
-        return _price_row(price)
+        return (await _price_rows(db, [price]))[0]
 
     row = in_the_books(work)
     show(row, [_price_line(row) if row else "This customer has no price of their own."], as_json=as_json)
+
+
+async def _price_rows(db: "AsyncSession", prices: "Sequence[Price]") -> list[dict[str, Any]]:
+    """Prices with the addresses of whose they are and of who set them."""
+    named = await emails(db, (person for price in prices for person in (price.user_id, price.created_by)))
+    return [
+        {**_price_row(price), "email": named.get(price.user_id), "created_by_email": named.get(price.created_by)}
+        for price in prices
+    ]
 
 
 def _price_row(price: "Price") -> dict[str, Any]:
@@ -102,7 +112,7 @@ def _price_row(price: "Price") -> dict[str, Any]:
 
 
 def _price_line(row: dict[str, Any]) -> str:
-    whose = f"user {row['user_id']}" if row["user_id"] else "everybody"
+    whose = row["email"] if row["user_id"] else "everybody"
     if row["follows_list"]:
         return f"{whose}  {row['kind'].lower()}  everybody's price  from {row['valid_from']:%Y-%m-%d %H:%M:%S %Z}"
     fee = f" + {row['connection_fee']:,} a call" if row["connection_fee"] else ""

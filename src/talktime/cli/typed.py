@@ -3,18 +3,33 @@ of another script) is more likely a slip, and here a slip is money.
 """
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
 
 import typer
 
+DIGITS_MAX = 15
+
 
 def digits(text: str | int) -> int:
-    """A whole number of credits; an option's own default, which passes through here as well, is taken as it is."""
+    """A whole number; an option's own default, which passes through here as well, is taken as it is."""
     if isinstance(text, int):
         return text
-    if re.fullmatch(r"[+-]?[0-9]{1,15}", text) is None:
+    if re.fullmatch(rf"[+-]?[0-9]{{1,{DIGITS_MAX}}}", text) is None:
         raise typer.BadParameter(f"{text!r} is not a whole number: type plain digits.")
     return int(text)
+
+
+def between(low: int, high: int) -> Callable[[str | int], int]:
+    """The same within bounds, for an option whose `min` and `max` a parser of its own would switch off."""
+
+    def number(text: str | int) -> int:
+        found = digits(text)
+        if not low <= found <= high:
+            raise typer.BadParameter(f"{found} is not between {low:,} and {high:,}.")
+        return found
+
+    return number
 
 
 def minor(amount: str, currency: str) -> int:

@@ -1,4 +1,5 @@
-"""The operator gives or takes credits by hand. Above a limit a second person must say yes before anything is posted.
+"""The operator gives or takes credits by hand. Above a limit, which the small ones of a day reach together, a second
+person must say yes before anything is posted.
 
 The rule: what waits for approval is not in the books, and what was approved is there once, under the name of whoever
 asked for it; the approval says who agreed.
@@ -8,7 +9,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -41,6 +42,9 @@ async def request(
 ) -> Posting | Approval:
     """Adjust a user's credits: posted at once up to `limit` credits either way, above it an Approval that waits.
 
+    The limit is for all that this operator posts for this user on one day (UTC) without a second person, each counted
+    by its size: what was given and taken again is not nothing.
+
     The same reference again gets the same answer, whatever the limit is by then; with other words it is a Conflict.
     What could not be posted now is refused now. Raises BadInput, NotEnoughCredit, NotAnOperator, NotFound, Conflict.
     Needs a transaction that is everyone's.
@@ -58,10 +62,13 @@ async def request(
         as_debt=as_debt,
         requested_by=actor,
     )
+    await _one_by_one(db, user, actor)
     known = await _known(db, user, reference) if _is_text(reference) else None
     if known is not None:
         return _same(known, asked)
-    if abs(amount) <= limit or (_is_text(reference) and await _is_posted(db, user, reference)):
+    if _is_text(reference) and await _is_posted(db, user, reference):
+        return await _post(db, asked)
+    if abs(amount) + await _posted_today(db, user, actor) <= limit:
         return await _post(db, asked)
     async with db.begin_nested() as trial:
         # All that could be wrong with it is found by doing it; then it is undone.
@@ -122,6 +129,28 @@ async def _is_posted(db: AsyncSession, user: uuid.UUID, reference: str) -> bool:
         CreditTransaction.user_id == user, CreditTransaction.reference == reference
     )
     return (await db.execute(line)).first() is not None
+
+
+async def _one_by_one(db: AsyncSession, user: uuid.UUID, actor: uuid.UUID) -> None:
+    """What one operator does for one user at the same moment waits in line: each sees what the others posted."""
+    key = f"adjustments of {user} by {actor}"
+    await db.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+
+
+async def _posted_today(db: AsyncSession, user: uuid.UUID, actor: uuid.UUID) -> int:
+    """Credits either way that this operator alone has posted for this user since midnight (UTC)."""
+    return await db.scalar(_POSTED_TODAY, {"user": user, "actor": actor}) or 0
+
+
+# Only lines with a reference: an index has them, and there are few. A payout has one, too, and is no adjustment; what
+# has a call was waived or granted, which is bounded by what the call cost.
+_POSTED_TODAY = text("""
+    SELECT sum(abs(t.amount))::bigint FROM credit_transactions t
+    WHERE t.user_id = :user AND t.reference IS NOT NULL AND t.reference !~ '^payout:' AND t.type = 'ADMIN_ADJUSTMENT'
+        AND t.call_id IS NULL AND t.actor_id = :actor
+        AND t.created_at >= date_trunc('day', clock_timestamp(), 'UTC')
+        AND NOT EXISTS (SELECT FROM approvals a WHERE a.user_id = t.user_id AND a.reference = t.reference)
+""")
 
 
 def _same(known: Approval, asked: Approval) -> Approval:

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.credits.models import TransactionType
 from talktime.db.session import Database
-from talktime.errors import BadInput
+from talktime.errors import BadInput, NotFound
 
 _PAGE_LINES = 2_000
 """So many lines of a stream are in memory at a time."""
@@ -61,6 +61,22 @@ class Statement:
     """The sum of the lines of each type that occurs."""
 
 
+@dataclass(frozen=True, slots=True)
+class StatementPage:
+    """Some lines of a month that follow each other, within the balances and the sums of all of it."""
+
+    opening_balance: int
+    lines: Sequence[StatementLine]
+    closing_balance: int
+    totals: Mapping[TransactionType, int]
+    number: int
+    """Counted from the oldest, so that a page which is full keeps its number and its lines."""
+    older: int
+    """So many lines of the month came before these."""
+    newer: int
+    """So many come after them."""
+
+
 async def statement(db: AsyncSession, user: uuid.UUID, month: date, zone: str) -> Statement:
     """The month that `month` lies in, by the clocks of `zone`. Raises BadInput for a zone that does not exist."""
     begin, end = month_edges(month, zone)
@@ -73,6 +89,35 @@ async def statement(db: AsyncSession, user: uuid.UUID, month: date, zone: str) -
     assert len(found) == through - before, (user, month, before, through, len(found))
     assert opening + sum(totals.values()) == closing, (user, month, opening, closing)
     return Statement(month.replace(day=1), zone, begin, end, is_over, opening, found, closing, dict(totals))
+
+
+async def count_lines(db: AsyncSession, user: uuid.UUID, month: date, zone: str) -> int:
+    """How many lines the month has, without reading them. Raises BadInput for a zone that does not exist."""
+    before, through, _, _ = await _edges(db, user, *month_edges(month, zone))
+    return through - before
+
+
+async def statement_page(
+    db: AsyncSession, user: uuid.UUID, month: date, zone: str, *, number: int | None = None, lines_max: int
+) -> StatementPage:
+    """Some lines of a month, with the balances and the sums of all of it; the newest without a number.
+
+    Raises NotFound for a page that is not there. In one snapshot, or what is posted meanwhile is in one of them only.
+    """
+    before, through, opening, _ = await _edges(db, user, *month_edges(month, zone))
+    last = max(1, -(-(through - before) // lines_max))
+    chosen = last if number is None else number
+    if not 1 <= chosen <= last:
+        raise NotFound(f"This month has no page {chosen}: it has {last}.")
+    begin = before + (chosen - 1) * lines_max
+    found = await _lines(db, user, begin, min(begin + lines_max, through))
+    rows = await db.execute(text(_TOTALS), {"user": user, "before": before, "through": through})
+    totals = {TransactionType(row.type): int(row.total) for row in rows}
+    closing = opening + sum(totals.values())
+    if chosen == last and found:
+        assert found[-1].balance_after == closing, (user, month, opening, closing)
+    older, newer = begin - before, through - begin - len(found)
+    return StatementPage(opening, found, closing, totals, chosen, older, newer)
 
 
 async def stream_lines(
@@ -153,6 +198,10 @@ _LINES = """
             AND i.kind = 'INVOICE' AND i.reversal_id IS NULL OFFSET 0
     ) i ON t.purchase_id IS NOT NULL
     WHERE t.user_id = :user AND t.seq > :before AND t.seq <= :through ORDER BY t.seq
+"""
+_TOTALS = """
+    SELECT type, sum(amount) AS total FROM credit_transactions
+    WHERE user_id = :user AND seq > :before AND seq <= :through GROUP BY type ORDER BY min(seq)
 """
 
 

@@ -9,6 +9,7 @@ trip instead of four. Its connections carry the tenant's role and no tenant; the
 """
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -95,9 +96,9 @@ class Database:
         """A connection in a transaction with its role set, rolled back unless the block commits."""
         values = (EVERYONE, "") if user is None else (TENANT, str(user))
         async with self.engine.connect() as connection:
-            if snapshot:
-                await connection.execution_options(isolation_level="REPEATABLE READ")
             for attempt in (1, 2):
+                if snapshot:
+                    await connection.execution_options(isolation_level="REPEATABLE READ")
                 driver = (await connection.get_raw_connection()).driver_connection
                 assert isinstance(driver, psycopg.AsyncConnection)
                 try:
@@ -109,7 +110,10 @@ class Database:
                     # fresh one is as good; if that fails too, the database really is away.
                     if not driver.closed or attempt == 2:
                         raise DBAPIError.instance(_ENTER, None, error, psycopg.Error, hide_parameters=True) from error
-                    await connection.invalidate()
+                    # SQLAlchemy must see for itself that it is gone: then it gives up all that are as old.
+                    with contextlib.suppress(DBAPIError):
+                        await connection.exec_driver_sql("SELECT 1")
+                    await connection.rollback()
                 else:
                     break
             # From here on SQLAlchemy knows of the transaction too: a session in it leaves its end to us.

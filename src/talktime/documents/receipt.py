@@ -84,6 +84,8 @@ class _Receipt:
         self._row(words.talk_time, self._seconds(receipt.seconds))
         if receipt.carrier_seconds is not None:
             self._row(words.carrier_time, self._seconds(receipt.carrier_seconds))
+        if receipt.final_reason:
+            self._row(words.no_more_time, words.ending_of(receipt.final_reason))
 
     def _sum(self) -> None:
         """From the seconds to the credits, step by step."""
@@ -119,11 +121,11 @@ class _Receipt:
     def _ledger(self) -> None:
         words, figures = self._words, self._figures
         columns = (
-            Column(words.seq, 60, lines_max=1, ink=Ink.GREY),
-            Column(words.at, 130, lines_max=1, ink=Ink.GREY),
-            Column(words.kind, 106, lines_max=2),
-            Column(words.amount, 60, is_figure=True),
-            Column(words.balance_before_after, 120, is_figure=True),
+            Column(words.seq, 50, lines_max=1, ink=Ink.GREY),
+            Column(words.at, 124, lines_max=1, ink=Ink.GREY),
+            Column(words.kind, 142),
+            Column(words.amount, 50, is_figure=True),
+            Column(words.balance_before_after, 110, is_figure=True),
         )
         table = Table(self._sheet, columns)
         for line in self._receipt.lines:
@@ -132,7 +134,7 @@ class _Receipt:
                 (
                     figures.whole(line.seq),
                     figures.moment(line.at, self._zone),
-                    words.kind_of(line.kind),
+                    words.kind_of(line.kind) + (f": {words.because(line.reason)}" if line.reason else ""),
                     figures.change(line.amount),
                     f"{before} → {figures.whole(line.balance_after)}",
                 )

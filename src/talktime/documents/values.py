@@ -127,6 +127,8 @@ class ReceiptLine:
     kind: str
     amount: int
     balance_after: int
+    reason: str = ""
+    """Why, where somebody or something had to say so: a correction, a call that is not charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,8 @@ class ReceiptDocument:
     not_charged_reason: str
     """Empty, or why the call costs nothing: `platform_fault`, `no_credit` …"""
     lines: tuple[ReceiptLine, ...]
+    final_reason: str = ""
+    """Empty, or why the call got no more time: `no_credit`, `debt`, `blocked`, or a spend guard's name."""
 
     @property
     def rated(self) -> int:

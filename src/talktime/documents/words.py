@@ -3,6 +3,7 @@
 The rule: every word of one language has its twin in the other; a test holds the two against each other.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -78,10 +79,13 @@ class Words:
     charged: str
     not_charged: str
     too_short: str
+    no_more_time: str
+    measured: str
     ledger: str
     balance_before_after: str
     kinds: Mapping[str, str]
     reasons: Mapping[str, str]
+    endings: Mapping[str, str]
 
     def credits_of(self, number: int, figure: str) -> str:
         """So many credits, whose figure is written already."""
@@ -94,6 +98,19 @@ class Words:
     def reason_of(self, reason: str) -> str:
         """Why a call costs nothing; the same."""
         return self.reasons.get(reason, reason.replace("_", " "))
+
+    def ending_of(self, reason: str) -> str:
+        """Why a call got no more time; the same."""
+        return self.endings.get(reason, reason.replace("_", " "))
+
+    def because(self, reason: str) -> str:
+        """The reason of a ledger line. The books say it in English: what they say by themselves is known here, and
+        what a person wrote stays as it is."""
+        if waived := re.fullmatch(r"not charged: ([a-z_]+)", reason):
+            return self.reason_of(waived[1])
+        if measured := re.fullmatch(r"the carrier measured ([0-9]+) s, we ([0-9]+) s", reason):
+            return self.measured.format(carrier=measured[1], ours=measured[2])
+        return reason.replace("_", " ")
 
 
 ENGLISH = Words(
@@ -159,6 +176,8 @@ ENGLISH = Words(
     charged="Charged",
     not_charged="Not charged: {reason}.",
     too_short="a call shorter than {seconds} s is free",
+    no_more_time="It got no more time",
+    measured="the phone company measured {carrier} s, we {ours} s",
     ledger="In your ledger",
     balance_before_after="Balance before and after",
     kinds={
@@ -185,6 +204,14 @@ ENGLISH = Words(
         "wrong_number": "it was a wrong number",
         "spam": "it was spam",
         "not_a_call": "nobody was there",
+    },
+    endings={
+        "no_credit": "there was no credit left to go on with",
+        "debt": "the account owes credits",
+        "blocked": "the account is blocked",
+        "day_limit": "the limit for a day was reached",
+        "call_limit": "the limit for a call was reached",
+        "caller_limit": "the limit for a caller was reached",
     },
 )
 
@@ -251,6 +278,8 @@ GERMAN = Words(
     charged="Abgebucht",
     not_charged="Nicht berechnet: {reason}.",
     too_short="ein Anruf unter {seconds} s ist kostenlos",
+    no_more_time="Nicht verlängert",
+    measured="die Telefongesellschaft hat {carrier} s gemessen, wir {ours} s",
     ledger="In Ihrem Kontobuch",
     balance_before_after="Stand vorher und nachher",
     kinds={
@@ -277,6 +306,14 @@ GERMAN = Words(
         "wrong_number": "es war falsch verbunden",
         "spam": "es war ein Werbeanruf",
         "not_a_call": "es war niemand in der Leitung",
+    },
+    endings={
+        "no_credit": "es war kein Guthaben mehr da",
+        "debt": "das Konto ist im Minus",
+        "blocked": "das Konto ist gesperrt",
+        "day_limit": "die Tagesgrenze war erreicht",
+        "call_limit": "die Grenze je Anruf war erreicht",
+        "caller_limit": "die Grenze für diesen Anrufer war erreicht",
     },
 )
 

@@ -32,8 +32,11 @@ async def told(gateway: str, request: Request) -> Response:
     headers = {name.lower(): value for name, value in request.headers.items()}
     try:
         notice = company.verify(headers, body, datetime.now(UTC))
-    except BadSignature:
-        _LOGGER.warning("a request without the payment company's signature was refused", gateway=company.name)
+    except BadSignature as error:
+        # Why is for the operator, who may have set a wrong secret; whoever knocked gets no hint.
+        _LOGGER.warning(
+            "a request without the payment company's signature was refused", gateway=company.name, error=str(error)
+        )
         return problem(400, "The signature does not match.")
     except BadMessage as error:
         _LOGGER.warning("a request of the payment company made no sense", gateway=company.name, error=str(error))

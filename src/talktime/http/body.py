@@ -1,9 +1,13 @@
 """The body of a request, read once and as it came: what is signed is signed byte for byte.
 
-The one rule: whoever sends it decides neither how much is kept of it nor how long we wait.
+The one rule: whoever sends it decides neither how much is kept of it nor how long we wait. Whoever is refused here is
+not listened to any more: what is left of the body would otherwise be read, and thrown away, for as long as it comes.
 """
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -14,17 +18,24 @@ _DIGITS_MAX = 15
 """No body is that long. Python refuses to read thousands of digits, and takes its time for hundreds."""
 
 
-class WrongLength(TalktimeError):
+class BodyRefused(TalktimeError):
+    """The body of the request is not one that is read here."""
+
+    headers: ClassVar[Mapping[str, str]] = MappingProxyType({"connection": "close"})
+    """What the answer must say, so that the server closes the connection once it is sent."""
+
+
+class WrongLength(BodyRefused):
     """The Content-Length is not the length of the body: send the number of its bytes, once."""
 
 
-class TooLarge(TalktimeError):
+class TooLarge(BodyRefused):
     """The request is too large."""
 
     status = 413
 
 
-class CutShort(TalktimeError):
+class CutShort(BodyRefused):
     """The request did not come to its end."""
 
     status = 408

@@ -1,6 +1,8 @@
 """Errors as RFC 9457 problem details: a title, a status, and what to do. Nothing of the inside gets out."""
 
 import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -10,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from talktime import log
 from talktime.errors import TalktimeError
+from talktime.http.body import BodyRefused
 
 DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeoutError, OSError, TimeoutError)
 """What comes up when the database cannot be reached, as far as it can be told from our own mistakes."""
@@ -20,16 +23,20 @@ DATABASE_SAYS_NO = (SQLAlchemyError, TalktimeError)
 _LOGGER = log.get(__name__)
 
 
-def problem(status: int, title: str, detail: str = "") -> Response:
+def problem(status: int, title: str, detail: str = "", headers: Mapping[str, str] = MappingProxyType({})) -> Response:
     """One problem document."""
     body = {"type": "about:blank", "title": title, "status": status}
     if detail:
         body["detail"] = detail
-    return Response(orjson.dumps(body), status, media_type="application/problem+json")
+    return Response(orjson.dumps(body), status, headers, media_type="application/problem+json")
 
 
 def install(app: FastAPI) -> None:
     """Turn every error into a problem document."""
+
+    @app.exception_handler(BodyRefused)
+    async def _body(_request: Request, error: BodyRefused) -> Response:
+        return problem(error.status, str(error), headers=error.headers)
 
     @app.exception_handler(TalktimeError)
     async def _talktime(_request: Request, error: TalktimeError) -> Response:

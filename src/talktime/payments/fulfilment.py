@@ -1,10 +1,11 @@
 """What the payment company says of a purchase, and what that does to it.
 
 The rule: credits are granted when money came, in the right sum, the right currency and the right mode, once for each
-purchase, whatever event says so and however often. A purchase that is PAID never goes back; money that comes after it
-was given up is still money.
+purchase, whatever event says so and however often; and what of it went back before is taken back with them. A purchase
+that is PAID never goes back; money that comes after it was given up is still money.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,6 +21,7 @@ from talktime.payments.invoices import Billing
 from talktime.payments.matching import WRONG_MODE, Contradiction
 from talktime.payments.models import Purchase, PurchaseKind, PurchaseState
 from talktime.payments.reversal_states import waits_for
+from talktime.payments.ungranted_models import UngrantedReversal
 
 SAVE_CARD_JOB = "payments.save_card"
 
@@ -84,8 +86,15 @@ async def _paid(db: AsyncSession, jobs: Jobs, billing: Billing, notice: Notice, 
             # A second checkout of the same purchase was paid, too: somebody has to give that money back.
             await ungranted.note(db, "paid_twice", purchase.gateway, notice, purchase)
             return "paid twice"
+        went_back = await _went_back(db, notice, purchase)
+        if went_back is None:
+            return "wrong currency"
         await matching.remember(db, purchase, payment_id=notice.payment_id)
+        await refunds.carry_over(db, billing, purchase, went_back)
         return "granted already"
+    went_back = await _went_back(db, notice, purchase)
+    if went_back is None:
+        return "wrong currency"
     await matching.remember(db, purchase, checkout_id=notice.checkout_id, payment_id=notice.payment_id)
     purchase.state = PurchaseState.PAID
     purchase.paid_at = datetime.now(UTC)
@@ -113,9 +122,25 @@ async def _paid(db: AsyncSession, jobs: Jobs, billing: Billing, notice: Notice, 
         await matching.alert(db, "paid_after_closing", purchase.gateway, notice, purchase)
     if notice.payment_id is not None:
         await inbox.wake(db, purchase.gateway, waits_for(notice.payment_id))
-    # Last, because whoever counts a number makes all others wait.
+    # Last, because whoever counts a number makes all others wait. What went back is a document after the invoice's.
     await invoices.issue(db, billing, purchase, notice.payment_id)
+    await refunds.carry_over(db, billing, purchase, went_back)
     return "granted"
+
+
+async def _went_back(db: AsyncSession, notice: Notice, purchase: Purchase) -> Sequence[UngrantedReversal] | None:
+    """What went back of this payment while it granted nothing; nobody adds to it before this transaction ends.
+
+    None for money that cannot be held against the purchase, in another currency: then nothing is granted, and the
+    operator has an alert.
+    """
+    if notice.payment_id is None:
+        return ()
+    found = await ungranted.take(db, purchase.gateway, notice.payment_id)
+    if any(each.currency != purchase.currency for each in found):
+        await ungranted.note(db, "wrong_currency", purchase.gateway, notice, purchase)
+        return None
+    return found
 
 
 def _wrong(notice: Notice, purchase: Purchase) -> tuple[str, str] | None:

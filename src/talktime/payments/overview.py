@@ -122,14 +122,16 @@ async def newest(
     ]
 
 
-async def disputes(db: AsyncSession, *, limit: int = 100) -> Sequence[Reversed]:
+async def disputes(db: AsyncSession, *, user: uuid.UUID | None = None, limit: int = 100) -> Sequence[Reversed]:
     """Money that went back, or that somebody wants back, newest first. Needs a transaction that is everyone's."""
-    rows = await db.execute(
+    chosen = (
         select(PaymentReversal, User.email)
         .join(User, User.id == PaymentReversal.user_id)
         .order_by(PaymentReversal.created_at.desc(), PaymentReversal.id)
         .limit(limit)
     )
+    if user is not None:
+        chosen = chosen.where(PaymentReversal.user_id == user)
     return [
         Reversed(
             id=each.id,
@@ -143,7 +145,7 @@ async def disputes(db: AsyncSession, *, limit: int = 100) -> Sequence[Reversed]:
             reason=each.reason,
             created_at=each.created_at,
         )
-        for each, email in rows
+        for each, email in await db.execute(chosen)
     ]
 
 

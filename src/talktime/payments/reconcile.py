@@ -133,7 +133,7 @@ async def oldest_undecided(db: AsyncSession, gateway: Gateway) -> datetime | Non
         .where(*_ours(gateway), _is_undecided(PaymentReversal))
     )
     other = select(func.min(UngrantedReversal.created_at)).where(
-        UngrantedReversal.gateway == gateway.name, _is_undecided(UngrantedReversal)
+        UngrantedReversal.gateway == gateway.name, _is_undecided(UngrantedReversal), ~_was_granted_later()
     )
     found = [await db.scalar(charge), await db.scalar(reversal), await db.scalar(other)]
     return min((at for at in found if at is not None), default=None)
@@ -347,6 +347,23 @@ def _is_undecided(reversal: type[PaymentReversal] | type[UngrantedReversal]) -> 
     """Open, or won with money that has not come back."""
     is_owed = (reversal.state == ReversalState.WON) & (reversal.withdrawn_minor > reversal.reinstated_minor)
     return reversal.state.in_(_UNDECIDED) | is_owed
+
+
+def _was_granted_later() -> ColumnElement[bool]:
+    """Its payment was granted in the end: then the purchase's own reversal says how it stands."""
+    return (
+        select(Purchase.id)
+        .join(
+            PurchaseDirectory,
+            (PurchaseDirectory.user_id == Purchase.user_id) & (PurchaseDirectory.purchase_id == Purchase.id),
+        )
+        .where(
+            PurchaseDirectory.gateway == UngrantedReversal.gateway,
+            PurchaseDirectory.payment_id == UngrantedReversal.payment_id,
+            Purchase.credited_at.is_not(None),
+        )
+        .exists()
+    )
 
 
 def _ours(gateway: Gateway) -> tuple[ColumnElement[bool], ...]:

@@ -20,6 +20,7 @@ from talktime.db.session import Database
 from talktime.errors import BadInput, Conflict, NotFound, ProviderError, Refused
 from talktime.gateways import contract
 from talktime.gateways.contract import Gateway, Notice, NoticeKind
+from talktime.gateways.currencies import format_money
 from talktime.payments import matching, refunds
 from talktime.payments.checkout import KEY_AGE_MAX
 from talktime.payments.invoices import Billing
@@ -109,9 +110,9 @@ async def _ask(
         left = purchase.price_minor - await _gone(db, purchase)
         amount = left if amount_minor is None else amount_minor
         if amount_minor is not None and whole(amount_minor, "amount") <= 0:
-            raise BadInput("A refund is a whole number of minor units above zero.")
+            raise BadInput("A refund is more than nothing: say how much.")
         if amount > left or left <= 0:
-            raise NothingToRefund(f"Only {left} minor units of this purchase are left to be given back.")
+            raise NothingToRefund(_nothing_more(left, purchase.currency))
         await money.one_way_out(db, user)
         await _not_paid_out(db, purchase, amount)
         request = RefundRequest(
@@ -129,6 +130,12 @@ async def _ask(
             " company's pages, then use a new key."
         )
     return request, payment_id, purchase.currency
+
+
+def _nothing_more(left_minor: int, currency: str) -> str:
+    if left_minor <= 0:
+        return "All of this purchase went back already, or is on its way."
+    return f"Only {format_money(left_minor, currency, 'en')} of this purchase is left: give back that much or less."
 
 
 async def _not_paid_out(db: AsyncSession, purchase: Purchase, amount_minor: int) -> None:

@@ -5,6 +5,9 @@ what all of them together call for: `floor(credits x money gone / price)`. So an
 number of times, ends the same; and what was refunded is not taken a second time by a dispute.
 """
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,7 +20,8 @@ from talktime.notices.tell import tell
 from talktime.payments import invoices, matching, ungranted
 from talktime.payments.invoices import Billing
 from talktime.payments.models import PaymentReversal, Purchase, ReversalKind, ReversalState
-from talktime.payments.reversal_states import advance, first_state, kind_of, money_out, name_of
+from talktime.payments.reversal_states import advance, carry, first_state, kind_of, money_out, name_of
+from talktime.payments.ungranted_models import UngrantedReversal
 
 
 def credits_out(credits: int, price_minor: int, out_minor: int) -> int:
@@ -42,17 +46,47 @@ async def note(db: AsyncSession, billing: Billing, gateway: str, notice: Notice)
         # Not of the money that the credits were granted for, whoever's name stands on it.
         return await ungranted.went_back(db, gateway, notice)
     wrong = _wrong(notice, purchase)
-    known = await _known(db, purchase, notice)
+    known = await _known(db, purchase, name_of(notice))
     if known is not None and (known.purchase_id, known.kind) != (purchase.id, kind_of(notice)):
         wrong = ("unknown_payment", "another purchase's")
     if wrong is not None:
         await matching.alert(db, wrong[0], gateway, notice, purchase)
         return wrong[1]
     before = None if known is None else (known.state, money_out(known))
-    reversal = known or _new(purchase, notice)
+    reversal = known or _new(purchase, name_of(notice), kind_of(notice), notice.amount_minor, notice.created_at)
     advance(reversal, notice)
+    is_news = await _bring_in_line(db, billing, purchase, reversal, before)
+    return reversal.state.value.lower() if is_news else "nothing to do"
+
+
+async def carry_over(
+    db: AsyncSession, billing: Billing, purchase: Purchase, went_back: Sequence[UngrantedReversal]
+) -> None:
+    """Hold against a purchase that was just granted what went back of its payment before. Again, it changes nothing."""
+    for kept in went_back:
+        known = await _known(db, purchase, kept.id)
+        if known is not None and (known.purchase_id, known.kind) != (purchase.id, kept.kind):
+            detail = {"gateway": purchase.gateway, "payment_id": kept.payment_id, "reversal_id": kept.id}
+            await raise_alert(db, "unknown_payment", purchase.user_id, detail, once=True)
+            continue
+        before = None if known is None else (known.state, money_out(known))
+        reversal = known or _new(purchase, kept.id, kept.kind, kept.amount_minor, kept.created_at)
+        carry(kept, reversal)
+        await _bring_in_line(db, billing, purchase, reversal, before)
+        # The books changed the row: the next one begins with what this one took.
+        await db.refresh(purchase, ["reversed_credits"])
+
+
+async def _bring_in_line(
+    db: AsyncSession,
+    billing: Billing,
+    purchase: Purchase,
+    reversal: PaymentReversal,
+    before: tuple[ReversalState, int] | None,
+) -> bool:
+    """Let credits, alerts and documents follow what is known of a reversal; False where that is nothing new."""
     if before == (reversal.state, money_out(reversal)):
-        return "nothing to do"
+        return False
     db.add(reversal)
     await db.flush()
     await _converge(db, purchase, reversal)
@@ -60,7 +94,7 @@ async def note(db: AsyncSession, billing: Billing, gateway: str, notice: Notice)
         await _alert(db, purchase, reversal, was_known=before is not None)
     is_settled = reversal.kind is ReversalKind.REFUND or reversal.state is ReversalState.LOST
     await invoices.follow(db, billing, purchase, reversal, money_out(reversal) if is_settled else 0)
-    return reversal.state.value.lower()
+    return True
 
 
 def _wrong(notice: Notice, purchase: Purchase) -> tuple[str, str] | None:
@@ -74,30 +108,31 @@ def _wrong(notice: Notice, purchase: Purchase) -> tuple[str, str] | None:
     return None
 
 
-async def _known(db: AsyncSession, purchase: Purchase, notice: Notice) -> PaymentReversal | None:
+async def _known(db: AsyncSession, purchase: Purchase, name: str) -> PaymentReversal | None:
     row: PaymentReversal | None = await db.scalar(
         select(PaymentReversal)
-        .where(PaymentReversal.user_id == purchase.user_id, PaymentReversal.id == name_of(notice))
+        .where(PaymentReversal.user_id == purchase.user_id, PaymentReversal.id == name)
         .execution_options(populate_existing=True)
     )
     return row
 
 
-def _new(purchase: Purchase, notice: Notice) -> PaymentReversal:
+def _new(
+    purchase: Purchase, name: str, kind: ReversalKind, amount_minor: int | None, created_at: datetime
+) -> PaymentReversal:
     """A refund or dispute that was never heard of, before its first word."""
-    kind = kind_of(notice)
     return PaymentReversal(
         user_id=purchase.user_id,
-        id=name_of(notice),
+        id=name,
         purchase_id=purchase.id,
         kind=kind,
         state=first_state(kind),
-        amount_minor=notice.amount_minor,
+        amount_minor=amount_minor,
         currency=purchase.currency,
         withdrawn_minor=0,
         reinstated_minor=0,
         reason="",
-        created_at=notice.created_at,
+        created_at=created_at,
     )
 
 

@@ -88,3 +88,14 @@ def advance(reversal: AnyReversal, notice: Notice) -> None:
     if _RANKS[state] > _RANKS[reversal.state]:
         reversal.state = state
     reversal.reason = reversal.reason or notice.reason
+
+
+def carry(kept: UngrantedReversal, reversal: PaymentReversal) -> None:
+    """Let what was kept of one while its payment granted nothing change what is known of it now."""
+    assert kept.kind is reversal.kind, (kept.id, kept.kind, reversal.kind)
+    reversal.amount_minor = max(reversal.amount_minor, kept.amount_minor)
+    reversal.withdrawn_minor = max(reversal.withdrawn_minor, kept.withdrawn_minor)
+    reversal.reinstated_minor = max(reversal.reinstated_minor, kept.reinstated_minor)
+    if _RANKS[kept.state] > _RANKS[reversal.state]:
+        reversal.state = kept.state
+    reversal.reason = reversal.reason or kept.reason

@@ -29,6 +29,8 @@ TOLD = "payment.told"
 """Kind of the inbox's events that a payment company sent."""
 LISTED = "payment.listed"
 """Kind of those that it showed when it was asked."""
+NO_COMPANY = "There is no payment company: set STRIPE_API_KEY and STRIPE_WEBHOOK_SECRET, or run with --demo."
+"""What to do where nothing can be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Till:
         """Raises Conflict for one whose keys are not set any more."""
         found = self.gateways.get(name)
         if found is None:
-            raise Conflict(f"There is no payment company {name!r} in the settings.")
+            raise Conflict(f"The payment company {name!r} is not set up here: {_TO_SET_UP.get(name, _UNKNOWN)}.")
         return found
 
 
@@ -105,7 +107,11 @@ def billing_of(settings: Settings) -> Billing:
         email=settings.seller_email,
         web=settings.base_url,
     )
-    return Billing(seller, int(settings.vat_percent * 100), settings.invoice_series)
+    return Billing(seller, int((settings.vat_percent or 0) * 100), settings.invoice_series)
+
+
+_UNKNOWN = "this program knows none of this name"
+_TO_SET_UP = {Stripe.name: "set STRIPE_API_KEY and STRIPE_WEBHOOK_SECRET", Simulated.name: "run with --demo"}
 
 
 def _read(body: bytes) -> Notice:

@@ -1,7 +1,8 @@
 """Money that grants nothing, and what becomes of it: the second payment of a purchase, a wrong sum, nobody's purchase.
 
-The rule: it never reaches the books, neither when it comes nor when it goes back. The operator has one alert for each
-such payment, and that alert says how much of it went back.
+The rule: it never reaches the books, neither when it comes nor when it goes back. One that is granted in the end takes
+with it what went back of it, in the same transaction, and from then on is the purchase's alone. The operator has one
+alert for each such payment, and that alert says how much of it went back.
 """
 
 from collections.abc import Sequence
@@ -28,26 +29,28 @@ async def note(db: AsyncSession, why: str, gateway: str, notice: Notice, purchas
     `why` is the kind of its alert. One that was granted, of which a wrong copy came, is not kept.
     """
     payment_id = notice.payment_id
-    if notice.kind in _MONEY_CAME and payment_id is not None and not await matching.granted(db, gateway, payment_id):
+    if notice.kind in _MONEY_CAME and payment_id is not None:
         await _lock(db, gateway, payment_id)
-        known = await _find(db, gateway, payment_id)
-        if known is not None and known.why == why:
-            return
-        if known is None:
-            await _keep(db, why, gateway, notice, purchase)
-            await inbox.wake(db, gateway, waits_for(payment_id))
+        if not await matching.granted(db, gateway, payment_id):
+            known = await _find(db, gateway, payment_id)
+            if known is not None and known.why == why:
+                return
+            if known is None:
+                await _keep(db, why, gateway, notice, purchase)
+                await inbox.wake(db, gateway, waits_for(payment_id))
     await matching.alert(db, why, gateway, notice, purchase)
 
 
 async def went_back(db: AsyncSession, gateway: str, notice: Notice) -> str:
     """Write down what became of a refund or dispute of a payment that granted nothing; gives the verdict.
 
-    Raises NotYet for a payment that nobody has told of yet.
+    Raises NotYet for a payment that nobody has told of yet, and for one that was granted meanwhile: tried again, it is
+    the purchase's.
     """
     assert notice.payment_id is not None, notice.event_id
     await _lock(db, gateway, notice.payment_id)
     payment = await _find(db, gateway, notice.payment_id)
-    if payment is None:
+    if payment is None or await matching.granted(db, gateway, notice.payment_id):
         raise NotYet(waits_for(notice.payment_id))
     known = await reversal(db, gateway, name_of(notice))
     wrong = _wrong(notice, payment, known)
@@ -64,6 +67,16 @@ async def went_back(db: AsyncSession, gateway: str, notice: Notice) -> str:
     await _say_how_it_stands(db, payment)
     await _alert(db, payment, now, before)
     return f"granted nothing: {now.state.value.lower()}"
+
+
+async def take(db: AsyncSession, gateway: str, payment_id: str) -> Sequence[UngrantedReversal]:
+    """What went back of a payment that is about to be granted, oldest first; none where it was never kept here.
+
+    Until the end of the transaction nothing else of it is handled. Asked before the account is locked.
+    """
+    await _lock(db, gateway, payment_id)
+    payment = await _find(db, gateway, payment_id)
+    return () if payment is None else await _reversals(db, payment)
 
 
 async def reversal(db: AsyncSession, gateway: str, name: str) -> UngrantedReversal | None:
@@ -141,8 +154,10 @@ def _new(payment: UngrantedPayment, notice: Notice) -> UngrantedReversal:
 
 
 async def _reversals(db: AsyncSession, payment: UngrantedPayment) -> Sequence[UngrantedReversal]:
-    chosen = select(UngrantedReversal).where(
-        UngrantedReversal.gateway == payment.gateway, UngrantedReversal.payment_id == payment.payment_id
+    chosen = (
+        select(UngrantedReversal)
+        .where(UngrantedReversal.gateway == payment.gateway, UngrantedReversal.payment_id == payment.payment_id)
+        .order_by(UngrantedReversal.created_at, UngrantedReversal.id)
     )
     return (await db.scalars(chosen)).all()
 

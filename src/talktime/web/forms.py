@@ -11,7 +11,7 @@ from fastapi import Request
 
 from talktime.errors import BadInput
 from talktime.gateways import currencies
-from talktime.http.body import CutShort, TooLarge, WrongLength, read_body
+from talktime.http.body import BodyRefused, CutShort, TooLarge, WrongLength, read_body
 from talktime.http.context import context_of
 from talktime.http.security import refuse_other_sites
 
@@ -21,6 +21,10 @@ _FIELDS_MAX = 40
 _CREDITS_MAX = 10**12
 _DIGITS_MAX = 20
 """More are no number of credits. Python refuses to read thousands of them, and takes its time for hundreds."""
+
+
+class FormRefused(BadInput, BodyRefused):
+    """This form cannot be read."""
 
 
 class Form:
@@ -81,12 +85,12 @@ _NO_FORM = "This is no form of ours: open the page here and try again."
 
 
 async def _body(request: Request) -> bytes:
-    """The body, bounded in size and in time. Raises BadInput, in words for who filled the form in."""
+    """The body, bounded in size and in time. Raises FormRefused, in words for who filled the form in."""
     try:
         return await read_body(request, bytes_max=_BYTES_MAX, seconds_max=_BODY_SECONDS)
     except TooLarge:
-        raise BadInput("This form is too long.") from None
+        raise FormRefused("This form is too long.") from None
     except CutShort:
-        raise BadInput("This form did not come to its end: send it again.") from None
+        raise FormRefused("This form did not come to its end: send it again.") from None
     except WrongLength:
-        raise BadInput(_NO_FORM) from None
+        raise FormRefused(_NO_FORM) from None

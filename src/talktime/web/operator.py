@@ -237,7 +237,7 @@ def _event(event: overview.Unmatched, clock: Clock) -> Case:
         when=_when(event.received_at, clock),
         sentence=event.outcome,
         # Only what was given up can be handled again.
-        details=[f"talktime ledger payments again {event.id}" if event.gave_up else f"event {event.id}"],
+        details=[f"talktime ledger payments again {event.id} --by EMAIL" if event.gave_up else f"event {event.id}"],
         tag="gave up" if event.gave_up else "",
         tone="bad" if event.gave_up else "",
     )

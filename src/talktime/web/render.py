@@ -25,9 +25,10 @@ def page(
     return Response(text, status, headers=headers, media_type="text/html; charset=utf-8")
 
 
-def error_page(status: int, message: str) -> Response:
+def error_page(status: int, message: str, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
     """A page that says what went wrong, and what to do."""
-    return page("error.html", status=status, title=_TITLES.get(status, "Something went wrong"), message=message)
+    title = _TITLES.get(status, "Something went wrong")
+    return page("error.html", status=status, headers=headers, title=title, message=message)
 
 
 def warm() -> None:

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from talktime import log
 from talktime.errors import TalktimeError
+from talktime.http.body import BodyRefused
 from talktime.http.problems import DATABASE_AWAY
 from talktime.web.render import error_page
 
@@ -27,6 +28,8 @@ class PageRoute(APIRoute):
         async def page(request: Request) -> Response:
             try:
                 return await handle(request)
+            except BodyRefused as error:
+                return error_page(error.status, str(error), error.headers)
             except TalktimeError as error:
                 return error_page(error.status, str(error))
             except RequestValidationError:

@@ -8,8 +8,9 @@ import asyncio
 import re
 import uuid
 from datetime import UTC, date, datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from talktime.accounts.sessions import Identity
@@ -20,7 +21,7 @@ from talktime.credits import statements
 from talktime.credits.account import funds_of, opened_at
 from talktime.credits.models import TransactionType
 from talktime.credits.statement_pages import description_of, document_of, stream_on_paper
-from talktime.credits.statements import Statement, StatementLine
+from talktime.credits.statements import StatementLine
 from talktime.documents.export import stream_statement_csv
 from talktime.documents.invoice import render_invoice
 from talktime.documents.receipt import render_receipt_pdf
@@ -37,6 +38,9 @@ from talktime.web.signing_in import signed_in
 from talktime.web.words import Clock
 
 _MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])", re.ASCII)
+_PAGE_LINES_MAX = 1_000
+"""Of a page: half a megabyte, and as little of the loop's time as any other page takes."""
+_PAGE_NUMBER_MAX = 10**9
 _KINDS = {
     TransactionType.PURCHASE: "Bought",
     TransactionType.CALL_USAGE: "Call",
@@ -63,22 +67,28 @@ async def as_csv(request: Request, month: str) -> Response:
 async def as_pdf(request: Request, month: str) -> Response:
     """A month as pages to keep."""
     identity, first = await _asked(request, month)
-    async with drawing.a_place():
+    async with drawing.a_place(identity.user_id):
         async with context_of(request).database.transaction(user=identity.user_id, snapshot=True) as db:
+            drawing.refuse_too_long(await statements.count_lines(db, identity.user_id, first, identity.zone))
             found = await statements.statement(db, identity.user_id, first, identity.zone)
         document = document_of(found, identity.name)
-        drawing.refuse_too_long(document)
         body = await asyncio.to_thread(render_statement_pdf, document, identity.locale)
     return _pdf(body, f"credits-{month}.pdf")
 
 
 @router.get("/statements/{month}")
-async def statement(request: Request, month: str) -> Response:
-    """A month on a page."""
+async def statement(
+    request: Request,
+    month: str,
+    page_number: Annotated[int | None, Query(alias="page", ge=1, le=_PAGE_NUMBER_MAX)] = None,
+) -> Response:
+    """A month on a page, a long one on several: the newest lines, unless a page is asked for."""
     identity, first = await _asked(request, month)
     clock = Clock(datetime.now(UTC), identity.zone)
     async with context_of(request).database.transaction(user=identity.user_id, snapshot=True) as db:
-        found = await statements.statement(db, identity.user_id, first, identity.zone)
+        found = await statements.statement_page(
+            db, identity.user_id, first, identity.zone, number=page_number, lines_max=_PAGE_LINES_MAX
+        )
         funds = await funds_of(db, identity.user_id)
         opened = await opened_at(db, identity.user_id)
         live = await watching.running(db, identity.user_id)
@@ -92,12 +102,14 @@ async def statement(request: Request, month: str) -> Response:
             opening=words.figure(found.opening_balance),
             closing=words.figure(found.closing_balance),
             lines=[_line(line, clock) for line in found.lines],
-            totals=_totals(found),
+            totals=[(_KINDS[kind], words.signed(amount)) for kind, amount in found.totals.items()],
+            older=_others(found.older, found.number - 1, month),
+            newer=_others(found.newer, found.number + 1, month),
             earlier=_earlier(first, opened, clock),
             later=_later(first, clock),
         )
 
-    # Thousands of lines take their time, and this process may be carrying calls.
+    # So many lines take their time, and this process may be carrying calls.
     return await asyncio.to_thread(drawn)
 
 
@@ -105,7 +117,7 @@ async def statement(request: Request, month: str) -> Response:
 async def invoice_pdf(request: Request, invoice: uuid.UUID) -> Response:
     """An invoice or a credit note."""
     identity = await signed_in(request)
-    async with drawing.a_place():
+    async with drawing.a_place(identity.user_id):
         async with context_of(request).database.transaction(user=identity.user_id) as db:
             document, locale = await invoices.document(db, identity.user_id, invoice)
         body = await asyncio.to_thread(render_invoice, document, locale)
@@ -121,7 +133,7 @@ async def receipt_pdf(request: Request, call: uuid.UUID) -> Response:
         found = await receipt(db, identity.user_id, call)
     business = record.call.agent.business if record.call.agent else identity.name
     document = receipt_document(found, business=business, zone=identity.zone)
-    async with drawing.a_place():
+    async with drawing.a_place(identity.user_id):
         body = await asyncio.to_thread(render_receipt_pdf, document, identity.locale)
     return _pdf(body, f"receipt-{call}.pdf")
 
@@ -158,8 +170,11 @@ def _about(line: StatementLine) -> str:
     return description_of(line) if line.reason or line.reference or line.purchase_id else ""
 
 
-def _totals(found: Statement) -> list[tuple[str, str]]:
-    return [(_KINDS[kind], words.signed(amount)) for kind, amount in found.totals.items()]
+def _others(lines: int, number: int, month: str) -> dict[str, str] | None:
+    """The page beside this one, and how many lines of the month lie on that side."""
+    if not lines:
+        return None
+    return {"lines": f"{words.figure(lines)} {'line' if lines == 1 else 'lines'}", "address": f"{month}?page={number}"}
 
 
 def _earlier(month: date, opened: datetime | None, clock: Clock) -> str:

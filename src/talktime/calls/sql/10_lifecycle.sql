@@ -133,6 +133,7 @@ DECLARE
     c calls;
     v_now timestamptz;
     v_left timestamptz;
+    v_left_seconds integer;
 BEGIN
     PERFORM assert_tenant(p_user);
     SELECT * INTO c FROM calls x WHERE x.user_id = p_user AND x.id = p_call FOR NO KEY UPDATE;
@@ -160,7 +161,19 @@ BEGIN
         -- Whoever comes first, the agent's part ended when the caller was put through; to the agent's process that looks
         -- like a caller who hung up.
         v_left := CASE WHEN status = 'COMPLETED' THEN call_left_at(p_user, p_call) END;
-        seconds := least(seconds, ceil(extract(epoch FROM v_left - c.answered_at)));
+        IF v_left IS NOT NULL THEN
+            -- A clock that was set back in between makes no talk, and no less than none.
+            v_left_seconds := greatest(0, ceil(extract(epoch FROM v_left - c.answered_at)));
+            IF NOT EXISTS (
+                SELECT FROM calls l WHERE l.user_id = p_user AND l.parent_id = p_call AND l.carrier_call_id <> ''
+            ) THEN
+                -- The carrier names no leg, so perhaps the agent goes on; what it has proven to have talked is talk.
+                v_left_seconds := greatest(v_left_seconds, (
+                    SELECT h.used_seconds FROM credit_holds h WHERE h.user_id = p_user AND h.call_id = p_call
+                ));
+            END IF;
+            seconds := least(seconds, v_left_seconds);
+        END IF;
         UPDATE calls x SET
             status = finish_v1.status, ended_at = greatest(v_now, x.answered_at),
             end_reason = CASE WHEN v_left IS NULL THEN p_reason ELSE 'transferred' END, seconds = finish_v1.seconds,

@@ -4,9 +4,9 @@
 
 -- Make a leg and hold its first slice, or say why not. The same leg again gets the same answer, and is not to be dialled
 -- again. Reasons: those of authorise, and over (nobody is talked to), transferring (another leg is open), own_number (an
--- agent would ring an agent).
+-- agent would ring an agent), not_ordinary (whoever asks says so, of a number that costs more than a leg brings).
 CREATE FUNCTION begin_leg_v1(
-    p_user uuid, p_parent uuid, p_leg uuid, p_dialled text,
+    p_user uuid, p_parent uuid, p_leg uuid, p_dialled text, p_is_ordinary boolean DEFAULT true,
     OUT fresh boolean, OUT allowed boolean, OUT reason text, OUT granted_seconds integer, OUT carrier text,
     OUT parent_name text, OUT agent_seconds integer, OUT seconds_max integer
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -30,7 +30,7 @@ BEGIN
         IF l.parent_id IS DISTINCT FROM p_parent OR l.dialled IS DISTINCT FROM p_dialled THEN
             RAISE EXCEPTION 'leg % was begun for something else', p_leg USING ERRCODE = 'TT409';
         END IF;
-        agent_seconds := ceil(extract(epoch FROM l.started_at - c.answered_at));
+        agent_seconds := greatest(0, ceil(extract(epoch FROM l.started_at - c.answered_at)));
         -- Without a name nobody knows yet whether the carrier rings that person.
         allowed := l.carrier_call_id <> '';
         reason := CASE WHEN NOT allowed THEN coalesce(l.end_reason, 'carrier_silent') END;
@@ -43,12 +43,13 @@ BEGIN
             SELECT FROM calls x WHERE x.user_id = p_user AND x.parent_id = p_parent AND x.ended_at IS NULL
         ) THEN 'transferring'
         WHEN EXISTS (SELECT FROM phone_numbers n WHERE n.number = p_dialled) THEN 'own_number'
+        WHEN NOT p_is_ordinary THEN 'not_ordinary'
     END;
     allowed := reason IS NULL;
     IF NOT allowed THEN
         RETURN;
     END IF;
-    agent_seconds := ceil(extract(epoch FROM v_now - c.answered_at));
+    agent_seconds := greatest(0, ceil(extract(epoch FROM v_now - c.answered_at)));
     SELECT v.call_seconds_max INTO seconds_max FROM agent_versions v
     WHERE v.user_id = p_user AND v.agent_id = c.agent_id AND v.version_no = c.agent_version;
     INSERT INTO calls (
@@ -71,7 +72,11 @@ END
 $$;
 
 -- The carrier tells a leg's name, once: from then on its reports find it. False for another name, or what is no leg.
-CREATE FUNCTION name_leg_v1(p_user uuid, p_leg uuid, p_carrier text, p_carrier_call_id text) RETURNS boolean
+-- A guess is a name of which only the caller's call is known: where another leg may have been dialled after this one was
+-- given up, it is that one's. Whoever saw the name at the carrier sees that other leg here, because it was stored before.
+CREATE FUNCTION name_leg_v1(
+    p_user uuid, p_leg uuid, p_carrier text, p_carrier_call_id text, p_is_guess boolean DEFAULT false
+) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     c calls;
@@ -83,6 +88,14 @@ BEGIN
     END IF;
     IF c.carrier_call_id <> '' THEN
         RETURN c.carrier_call_id = p_carrier_call_id;
+    END IF;
+    IF p_is_guess AND EXISTS (
+        SELECT FROM calls x
+        WHERE x.user_id = p_user AND x.parent_id = c.parent_id AND x.started_at > c.started_at AND (
+            x.ended_at IS NULL OR x.carrier_call_id <> '' OR x.end_reason IN ('lost', 'never_answered', 'never_dialled')
+        )
+    ) THEN
+        RETURN false;
     END IF;
     INSERT INTO call_directory (carrier, carrier_call_id, user_id, call_id)
     VALUES (p_carrier, p_carrier_call_id, p_user, p_leg) ON CONFLICT DO NOTHING;
@@ -116,7 +129,7 @@ BEGIN
         RAISE EXCEPTION 'a call lasts 0 seconds or more, not %', p_carrier_seconds USING ERRCODE = 'TT422';
     END IF;
     PERFORM credit_lock(p_user);
-    seconds := least(p_carrier_seconds, ceil(extract(epoch FROM v_now - c.started_at)));
+    seconds := least(p_carrier_seconds, greatest(0, ceil(extract(epoch FROM v_now - c.started_at))));
     IF c.status = 'RINGING' AND seconds > 0
         AND (SELECT z.claimed FROM answer_v1(p_user, p_leg, p_owner) z) THEN
         UPDATE calls x SET

@@ -27,15 +27,16 @@ CREATE FUNCTION credit_steps(p_seconds bigint, p_increment integer) RETURNS bigi
 RETURN (p_seconds + p_increment - 1) / p_increment * p_increment;
 
 -- The hash of a ledger line, version 2: the version, every column and the hash of the line before, as PostgreSQL sends a
--- row (how many columns; of each the number of its type and its length, -1 for none; a time is µs since 2000-01-01 UTC).
+-- row (how many columns; of each the number of its type and its length, -1 for none; a time is µs since 2000-01-01 UTC, and words
+-- are bytes, or they would be sent in whatever encoding the client asked for).
 -- One call for all columns: what a function does once for each column was a tenth of a posting.
 CREATE FUNCTION credit_line_hash(
     p_previous bytea, p_user uuid, p_seq bigint, p_type transaction_type, p_amount bigint, p_balance_after bigint,
     p_call uuid, p_purchase uuid, p_reference text, p_reason text, p_actor uuid, p_created_at timestamptz
 ) RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE
 RETURN sha256(record_send(ROW(
-    2, p_user, p_seq, p_type::text, p_amount, p_balance_after, p_call, p_purchase, p_reference, p_reason, p_actor,
-    p_created_at, p_previous
+    2, p_user, p_seq, p_type::text, p_amount, p_balance_after, p_call, p_purchase, convert_to(p_reference, 'UTF8'),
+    convert_to(p_reason, 'UTF8'), p_actor, p_created_at, p_previous
 )));
 
 CREATE FUNCTION credit_field(p_value bytea) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -104,9 +104,11 @@ DECLARE
     v_now timestamptz := clock_timestamp();
 BEGIN
     IF (a.spent_until > v_now) IS NOT TRUE THEN
-        SELECT d.today, (d.today + 1)::timestamp AT TIME ZONE d.zone INTO a.spent_on, a.spent_until
+        -- (An account from before the end of the day was kept has its sum of today all the same.)
+        SELECT d.today, (d.today + 1)::timestamp AT TIME ZONE d.zone,
+            CASE WHEN a.spent_until IS NULL AND a.spent_on = d.today THEN a.spent_today ELSE a.held END
+        INTO a.spent_on, a.spent_until, a.spent_today
         FROM (SELECT (v_now AT TIME ZONE u.zone)::date AS today, u.zone FROM users u WHERE u.id = a.user_id) d;
-        a.spent_today := a.held;
     END IF;
     RETURN a;
 END
@@ -153,7 +155,8 @@ BEGIN
     END IF;
     IF a.caller_limit IS NOT NULL THEN
         SELECT c.caller INTO v_caller FROM calls c WHERE c.user_id = a.user_id AND c.id = p_call;
-        SELECT a.spent_on::timestamp AT TIME ZONE u.zone INTO v_begin FROM users u WHERE u.id = a.user_id;
+        SELECT date_trunc('day', clock_timestamp() AT TIME ZONE u.zone) AT TIME ZONE u.zone INTO v_begin
+        FROM users u WHERE u.id = a.user_id;
         -- As the day's sum does: what running calls hold, whenever they began, and what was charged today. (No call lasts
         -- longer than a day.)
         IF v_caller IS NULL THEN

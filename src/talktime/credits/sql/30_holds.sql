@@ -57,7 +57,8 @@ BEGIN
         c.day_limit IS NOT NULL OR c.call_limit IS NOT NULL OR c.caller_limit IS NOT NULL AS guarded
     INTO a FROM credit_accounts c WHERE c.user_id = p_user FOR NO KEY UPDATE;
     IF NOT FOUND THEN
-        SELECT c.*, false AS guarded INTO a FROM credit_lock(p_user) c;
+        SELECT c.*, c.day_limit IS NOT NULL OR c.call_limit IS NOT NULL OR c.caller_limit IS NOT NULL AS guarded INTO a
+        FROM credit_lock(p_user) c;
     END IF;
     SELECT x.state, x.denied_reason, x.granted_seconds, x.held INTO h
     FROM credit_holds x WHERE x.user_id = p_user AND x.call_id = p_call;

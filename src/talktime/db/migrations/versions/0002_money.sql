@@ -433,7 +433,8 @@ BEGIN
         c.day_limit IS NOT NULL OR c.call_limit IS NOT NULL OR c.caller_limit IS NOT NULL AS guarded
     INTO a FROM credit_accounts c WHERE c.user_id = p_user FOR NO KEY UPDATE;
     IF NOT FOUND THEN
-        SELECT c.*, false AS guarded INTO a FROM credit_lock(p_user) c;
+        SELECT c.*, c.day_limit IS NOT NULL OR c.call_limit IS NOT NULL OR c.caller_limit IS NOT NULL AS guarded INTO a
+        FROM credit_lock(p_user) c;
     END IF;
     SELECT x.state, x.denied_reason, x.granted_seconds, x.held INTO h
     FROM credit_holds x WHERE x.user_id = p_user AND x.call_id = p_call;
@@ -529,7 +530,7 @@ BEGIN
 END
 $function$;
 
-CREATE OR REPLACE FUNCTION public.begin_leg_v1(p_user uuid, p_parent uuid, p_leg uuid, p_dialled text, OUT fresh boolean, OUT allowed boolean, OUT reason text, OUT granted_seconds integer, OUT carrier text, OUT parent_name text, OUT agent_seconds integer, OUT seconds_max integer)
+CREATE OR REPLACE FUNCTION public.begin_leg_v1(p_user uuid, p_parent uuid, p_leg uuid, p_dialled text, p_is_ordinary boolean DEFAULT true, OUT fresh boolean, OUT allowed boolean, OUT reason text, OUT granted_seconds integer, OUT carrier text, OUT parent_name text, OUT agent_seconds integer, OUT seconds_max integer)
  RETURNS record
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -555,7 +556,7 @@ BEGIN
         IF l.parent_id IS DISTINCT FROM p_parent OR l.dialled IS DISTINCT FROM p_dialled THEN
             RAISE EXCEPTION 'leg % was begun for something else', p_leg USING ERRCODE = 'TT409';
         END IF;
-        agent_seconds := ceil(extract(epoch FROM l.started_at - c.answered_at));
+        agent_seconds := greatest(0, ceil(extract(epoch FROM l.started_at - c.answered_at)));
         -- Without a name nobody knows yet whether the carrier rings that person.
         allowed := l.carrier_call_id <> '';
         reason := CASE WHEN NOT allowed THEN coalesce(l.end_reason, 'carrier_silent') END;
@@ -568,12 +569,13 @@ BEGIN
             SELECT FROM calls x WHERE x.user_id = p_user AND x.parent_id = p_parent AND x.ended_at IS NULL
         ) THEN 'transferring'
         WHEN EXISTS (SELECT FROM phone_numbers n WHERE n.number = p_dialled) THEN 'own_number'
+        WHEN NOT p_is_ordinary THEN 'not_ordinary'
     END;
     allowed := reason IS NULL;
     IF NOT allowed THEN
         RETURN;
     END IF;
-    agent_seconds := ceil(extract(epoch FROM v_now - c.answered_at));
+    agent_seconds := greatest(0, ceil(extract(epoch FROM v_now - c.answered_at)));
     SELECT v.call_seconds_max INTO seconds_max FROM agent_versions v
     WHERE v.user_id = p_user AND v.agent_id = c.agent_id AND v.version_no = c.agent_version;
     INSERT INTO calls (
@@ -595,7 +597,7 @@ BEGIN
 END
 $function$;
 
-REVOKE ALL ON FUNCTION begin_leg_v1(p_user uuid, p_parent uuid, p_leg uuid, p_dialled text, OUT fresh boolean, OUT allowed boolean, OUT reason text, OUT granted_seconds integer, OUT carrier text, OUT parent_name text, OUT agent_seconds integer, OUT seconds_max integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION begin_leg_v1(p_user uuid, p_parent uuid, p_leg uuid, p_dialled text, p_is_ordinary boolean, OUT fresh boolean, OUT allowed boolean, OUT reason text, OUT granted_seconds integer, OUT carrier text, OUT parent_name text, OUT agent_seconds integer, OUT seconds_max integer) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION public.block_v1(p_user uuid, p_reason text)
  RETURNS void
@@ -1008,7 +1010,7 @@ CREATE OR REPLACE FUNCTION public.credit_line_hash(p_previous bytea, p_user uuid
  RETURNS bytea
  LANGUAGE sql
  STABLE PARALLEL SAFE
-RETURN sha256(record_send(ROW(2, p_user, p_seq, (p_type)::text, p_amount, p_balance_after, p_call, p_purchase, p_reference, p_reason, p_actor, p_created_at, p_previous)));
+RETURN sha256(record_send(ROW(2, p_user, p_seq, (p_type)::text, p_amount, p_balance_after, p_call, p_purchase, convert_to(p_reference, 'UTF8'::name), convert_to(p_reason, 'UTF8'::name), p_actor, p_created_at, p_previous)));
 
 CREATE OR REPLACE FUNCTION public.credit_line_hash_1(p_previous bytea, p_user uuid, p_seq bigint, p_type transaction_type, p_amount bigint, p_balance_after bigint, p_call uuid, p_purchase uuid, p_reference text, p_reason text, p_actor uuid, p_created_at timestamp with time zone)
  RETURNS bytea
@@ -1105,9 +1107,11 @@ DECLARE
     v_now timestamptz := clock_timestamp();
 BEGIN
     IF (a.spent_until > v_now) IS NOT TRUE THEN
-        SELECT d.today, (d.today + 1)::timestamp AT TIME ZONE d.zone INTO a.spent_on, a.spent_until
+        -- (An account from before the end of the day was kept has its sum of today all the same.)
+        SELECT d.today, (d.today + 1)::timestamp AT TIME ZONE d.zone,
+            CASE WHEN a.spent_until IS NULL AND a.spent_on = d.today THEN a.spent_today ELSE a.held END
+        INTO a.spent_on, a.spent_until, a.spent_today
         FROM (SELECT (v_now AT TIME ZONE u.zone)::date AS today, u.zone FROM users u WHERE u.id = a.user_id) d;
-        a.spent_today := a.held;
     END IF;
     RETURN a;
 END
@@ -1213,7 +1217,8 @@ BEGIN
     END IF;
     IF a.caller_limit IS NOT NULL THEN
         SELECT c.caller INTO v_caller FROM calls c WHERE c.user_id = a.user_id AND c.id = p_call;
-        SELECT a.spent_on::timestamp AT TIME ZONE u.zone INTO v_begin FROM users u WHERE u.id = a.user_id;
+        SELECT date_trunc('day', clock_timestamp() AT TIME ZONE u.zone) AT TIME ZONE u.zone INTO v_begin
+        FROM users u WHERE u.id = a.user_id;
         -- As the day's sum does: what running calls hold, whenever they began, and what was charged today. (No call lasts
         -- longer than a day.)
         IF v_caller IS NULL THEN
@@ -1424,7 +1429,7 @@ BEGIN
         RAISE EXCEPTION 'a call lasts 0 seconds or more, not %', p_carrier_seconds USING ERRCODE = 'TT422';
     END IF;
     PERFORM credit_lock(p_user);
-    seconds := least(p_carrier_seconds, ceil(extract(epoch FROM v_now - c.started_at)));
+    seconds := least(p_carrier_seconds, greatest(0, ceil(extract(epoch FROM v_now - c.started_at))));
     IF c.status = 'RINGING' AND seconds > 0
         AND (SELECT z.claimed FROM answer_v1(p_user, p_leg, p_owner) z) THEN
         UPDATE calls x SET
@@ -1658,6 +1663,7 @@ DECLARE
     c calls;
     v_now timestamptz;
     v_left timestamptz;
+    v_left_seconds integer;
 BEGIN
     PERFORM assert_tenant(p_user);
     SELECT * INTO c FROM calls x WHERE x.user_id = p_user AND x.id = p_call FOR NO KEY UPDATE;
@@ -1685,7 +1691,19 @@ BEGIN
         -- Whoever comes first, the agent's part ended when the caller was put through; to the agent's process that looks
         -- like a caller who hung up.
         v_left := CASE WHEN status = 'COMPLETED' THEN call_left_at(p_user, p_call) END;
-        seconds := least(seconds, ceil(extract(epoch FROM v_left - c.answered_at)));
+        IF v_left IS NOT NULL THEN
+            -- A clock that was set back in between makes no talk, and no less than none.
+            v_left_seconds := greatest(0, ceil(extract(epoch FROM v_left - c.answered_at)));
+            IF NOT EXISTS (
+                SELECT FROM calls l WHERE l.user_id = p_user AND l.parent_id = p_call AND l.carrier_call_id <> ''
+            ) THEN
+                -- The carrier names no leg, so perhaps the agent goes on; what it has proven to have talked is talk.
+                v_left_seconds := greatest(v_left_seconds, (
+                    SELECT h.used_seconds FROM credit_holds h WHERE h.user_id = p_user AND h.call_id = p_call
+                ));
+            END IF;
+            seconds := least(seconds, v_left_seconds);
+        END IF;
         UPDATE calls x SET
             status = finish_v1.status, ended_at = greatest(v_now, x.answered_at),
             end_reason = CASE WHEN v_left IS NULL THEN p_reason ELSE 'transferred' END, seconds = finish_v1.seconds,
@@ -1756,7 +1774,7 @@ $function$;
 
 REVOKE ALL ON FUNCTION invoices_append_only() FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION public.name_leg_v1(p_user uuid, p_leg uuid, p_carrier text, p_carrier_call_id text)
+CREATE OR REPLACE FUNCTION public.name_leg_v1(p_user uuid, p_leg uuid, p_carrier text, p_carrier_call_id text, p_is_guess boolean DEFAULT false)
  RETURNS boolean
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -1773,6 +1791,14 @@ BEGIN
     IF c.carrier_call_id <> '' THEN
         RETURN c.carrier_call_id = p_carrier_call_id;
     END IF;
+    IF p_is_guess AND EXISTS (
+        SELECT FROM calls x
+        WHERE x.user_id = p_user AND x.parent_id = c.parent_id AND x.started_at > c.started_at AND (
+            x.ended_at IS NULL OR x.carrier_call_id <> '' OR x.end_reason IN ('lost', 'never_answered', 'never_dialled')
+        )
+    ) THEN
+        RETURN false;
+    END IF;
     INSERT INTO call_directory (carrier, carrier_call_id, user_id, call_id)
     VALUES (p_carrier, p_carrier_call_id, p_user, p_leg) ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
@@ -1783,7 +1809,7 @@ BEGIN
 END
 $function$;
 
-REVOKE ALL ON FUNCTION name_leg_v1(p_user uuid, p_leg uuid, p_carrier text, p_carrier_call_id text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION name_leg_v1(p_user uuid, p_leg uuid, p_carrier text, p_carrier_call_id text, p_is_guess boolean) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION public.note_costs_v1(p_user uuid, p_call uuid, p_providers text[], p_kinds cost_kind[], p_quantities bigint[], p_estimated boolean[])
  RETURNS void
@@ -2691,7 +2717,7 @@ CREATE INDEX ix_alerts_unmailed ON public.alerts USING btree (created_at) WHERE 
 CREATE INDEX ix_approvals_pending ON public.approvals USING btree (created_at) WHERE (state = 'PENDING'::approval_state);
 CREATE INDEX ix_call_costs_ask_at ON public.call_costs USING btree (ask_at) WHERE (ask_at IS NOT NULL);
 CREATE INDEX ix_call_costs_unknown ON public.call_costs USING btree (provider, kind) WHERE (amount_micros IS NULL);
-CREATE INDEX ix_calls_loose ON public.calls USING btree (ended_at) WHERE ((parent_id IS NOT NULL) AND (carrier_seconds IS NULL) AND (end_reason = ANY (ARRAY['lost'::text, 'never_answered'::text])));
+CREATE INDEX ix_calls_loose ON public.calls USING btree (ended_at) WHERE ((parent_id IS NOT NULL) AND (carrier_seconds IS NULL) AND (end_reason = ANY (ARRAY['lost'::text, 'never_answered'::text, 'never_dialled'::text])));
 CREATE INDEX ix_calls_user_id_caller ON public.calls USING btree (user_id, caller, started_at) WHERE (caller IS NOT NULL);
 CREATE INDEX ix_calls_user_id_parent_id ON public.calls USING btree (user_id, parent_id) WHERE (parent_id IS NOT NULL);
 CREATE INDEX ix_charge_claims_requested ON public.charge_claims USING btree (created_at) WHERE (state = 'REQUESTED'::claim_state);
@@ -2818,8 +2844,8 @@ GRANT INSERT (stopped_reason), UPDATE (stopped_reason) ON TABLE top_ups TO talkt
 GRANT INSERT (threshold), UPDATE (threshold) ON TABLE top_ups TO talktime;
 GRANT INSERT (updated_at), UPDATE (updated_at) ON TABLE top_ups TO talktime;
 GRANT INSERT (user_id) ON TABLE top_ups TO talktime;
-GRANT EXECUTE ON FUNCTION begin_leg_v1(p_user uuid, p_parent uuid, p_leg uuid, p_dialled text, OUT fresh boolean, OUT allowed boolean, OUT reason text, OUT granted_seconds integer, OUT carrier text, OUT parent_name text, OUT agent_seconds integer, OUT seconds_max integer) TO talktime;
-GRANT EXECUTE ON FUNCTION begin_leg_v1(p_user uuid, p_parent uuid, p_leg uuid, p_dialled text, OUT fresh boolean, OUT allowed boolean, OUT reason text, OUT granted_seconds integer, OUT carrier text, OUT parent_name text, OUT agent_seconds integer, OUT seconds_max integer) TO talktime_everyone;
+GRANT EXECUTE ON FUNCTION begin_leg_v1(p_user uuid, p_parent uuid, p_leg uuid, p_dialled text, p_is_ordinary boolean, OUT fresh boolean, OUT allowed boolean, OUT reason text, OUT granted_seconds integer, OUT carrier text, OUT parent_name text, OUT agent_seconds integer, OUT seconds_max integer) TO talktime;
+GRANT EXECUTE ON FUNCTION begin_leg_v1(p_user uuid, p_parent uuid, p_leg uuid, p_dialled text, p_is_ordinary boolean, OUT fresh boolean, OUT allowed boolean, OUT reason text, OUT granted_seconds integer, OUT carrier text, OUT parent_name text, OUT agent_seconds integer, OUT seconds_max integer) TO talktime_everyone;
 GRANT EXECUTE ON FUNCTION claim_v1(p_user uuid, p_call uuid, p_reason text, OUT fresh boolean, OUT state claim_state, OUT credits bigint) TO talktime;
 GRANT EXECUTE ON FUNCTION claim_v1(p_user uuid, p_call uuid, p_reason text, OUT fresh boolean, OUT state claim_state, OUT credits bigint) TO talktime_everyone;
 GRANT EXECUTE ON FUNCTION close_v1(p_user uuid) TO talktime;
@@ -2836,8 +2862,8 @@ GRANT EXECUTE ON FUNCTION end_leg_v1(p_user uuid, p_leg uuid, p_owner text, p_ca
 GRANT EXECUTE ON FUNCTION end_leg_v1(p_user uuid, p_leg uuid, p_owner text, p_carrier_seconds integer, p_reason text, OUT fresh boolean, OUT status call_status, OUT seconds integer, OUT charged bigint, OUT unbilled bigint) TO talktime_everyone;
 GRANT EXECUTE ON FUNCTION extend_many_v1(p_owner text, p_users uuid[], p_calls uuid[], p_request_nos integer[], p_slice_seconds integer) TO talktime;
 GRANT EXECUTE ON FUNCTION extend_many_v1(p_owner text, p_users uuid[], p_calls uuid[], p_request_nos integer[], p_slice_seconds integer) TO talktime_everyone;
-GRANT EXECUTE ON FUNCTION name_leg_v1(p_user uuid, p_leg uuid, p_carrier text, p_carrier_call_id text) TO talktime;
-GRANT EXECUTE ON FUNCTION name_leg_v1(p_user uuid, p_leg uuid, p_carrier text, p_carrier_call_id text) TO talktime_everyone;
+GRANT EXECUTE ON FUNCTION name_leg_v1(p_user uuid, p_leg uuid, p_carrier text, p_carrier_call_id text, p_is_guess boolean) TO talktime;
+GRANT EXECUTE ON FUNCTION name_leg_v1(p_user uuid, p_leg uuid, p_carrier text, p_carrier_call_id text, p_is_guess boolean) TO talktime_everyone;
 GRANT EXECUTE ON FUNCTION note_costs_v1(p_user uuid, p_call uuid, p_providers text[], p_kinds cost_kind[], p_quantities bigint[], p_estimated boolean[]) TO talktime;
 GRANT EXECUTE ON FUNCTION note_costs_v1(p_user uuid, p_call uuid, p_providers text[], p_kinds cost_kind[], p_quantities bigint[], p_estimated boolean[]) TO talktime_everyone;
 GRANT EXECUTE ON FUNCTION payout_v1(p_user uuid, p_reference text, p_actor uuid, OUT fresh boolean, OUT seq bigint, OUT amount bigint, OUT balance_after bigint) TO talktime_everyone;
