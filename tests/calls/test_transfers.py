@@ -102,7 +102,9 @@ async def test_the_carriers_longer_duration_of_a_transferred_call_corrects_nothi
         await call.put_through()
         await settled(house.database, tara, call.call)
     async with asyncio.timeout(15):  # until the carrier's own report was handled, which says so too
-        while (await record_of(house.database, tara, call.call)).receipt.carrier_seconds is None:
+        while (receipt := (await record_of(house.database, tara, call.call)).receipt) is None or (
+            receipt.carrier_seconds is None
+        ):
             await asyncio.sleep(0.05)
     async with house.database.transaction(everyone=WHY) as db:
         # More than the agent talked, and less than from ring to end: any other call would be corrected.
