@@ -135,7 +135,7 @@ async def test_a_company_that_does_not_answer_is_asked_again_and_one_without_key
         await end(counter, purchase)
     assert not failed.value.permanent
     assert await counter.state(purchase) is S.OPEN
-    with pytest.raises(Conflict, match="settings"):
+    with pytest.raises(Conflict, match="not set up here"):
         await end(counter, purchase, gateway="gone")
     # Its answer is lost: asked again, it says how it stands.
     await counter.control.go_wrong(Faults(api_status=500, api_executes=True))
