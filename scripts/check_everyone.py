@@ -24,9 +24,9 @@ def main() -> int:
     for path in sorted((ROOT / "src").rglob("*.py")):
         tree = ast.parse(path.read_text())
         constants = {
-            target.id: node.value.value
+            target.id: node.value.value if isinstance(node.value, ast.Constant) else f"`{ast.unparse(node.value)}`"
             for node in tree.body
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+            if isinstance(node, ast.Assign) and isinstance(node.value, (ast.Constant, ast.Attribute))
             for target in node.targets
             if isinstance(target, ast.Name)
         }
@@ -34,7 +34,7 @@ def main() -> int:
             if not (isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "transaction"):
                 continue
             found += [
-                f"- `{path.relative_to(ROOT / 'src')}`: {_reason(keyword.value, constants)}"
+                f"- `{path.relative_to(ROOT / 'src')}`: {_reason(keyword.value, constants, path)}"
                 for keyword in node.keywords
                 if keyword.arg == "everyone"
             ]
@@ -49,14 +49,14 @@ def main() -> int:
     return 0
 
 
-def _reason(value: ast.expr, constants: Mapping[str, object]) -> str:
+def _reason(value: ast.expr, constants: Mapping[str, object], where: Path) -> str:
     if isinstance(value, ast.Constant):
         return str(value.value)
     if isinstance(value, ast.Name) and value.id in constants:
         return str(constants[value.id])
     if isinstance(value, ast.Attribute):
         return f"`{ast.unparse(value)}`"
-    raise SystemExit(f"line {value.lineno}: the reason must be a constant, not {ast.unparse(value)}")
+    raise SystemExit(f"{where}:{value.lineno}: the reason must be a constant, not {ast.unparse(value)}")
 
 
 if __name__ == "__main__":

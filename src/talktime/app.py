@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime import inbox, log, rounds, web
+from talktime.accounts import mails
 from talktime.agents.publish import read_version
 from talktime.calls import costs, lifecycle, sweep
 from talktime.carriers import contract
@@ -32,7 +33,7 @@ from talktime.http import metrics, problems
 from talktime.http.context import Context
 from talktime.inbox import ProviderEvent
 from talktime.jobs import Jobs
-from talktime.mail.send import mailer_of
+from talktime.mail.send import Mailer, mailer_of
 from talktime.numbers.pool import answering_agents
 from talktime.payments import rounds as payment_rounds
 from talktime.payments.till import Till, billing_of, gateways_of
@@ -208,6 +209,9 @@ def _register(context: Context) -> Callable[[], Coroutine[object, object, None]]
     context.jobs.handle(live.HANG_UP_JOB, hang_up)
     for name, handler in payment_rounds.jobs(database, context.till).items():
         context.jobs.handle(name, handler)
+    settings = context.settings
+    send_link = mails.sender(database, _mailer(context), settings.secret, settings.base_url)
+    context.jobs.handle(mails.JOB, send_link)
     rounds.prove_regularly(context.jobs, database)
     rounds.forget_regularly(context.jobs, database)
     return drain_regularly
@@ -215,10 +219,14 @@ def _register(context: Context) -> Callable[[], Coroutine[object, object, None]]
 
 def _telling(context: Context) -> Coroutine[object, object, None]:
     settings = context.settings
-    smtp = settings.smtp_url.get_secret_value() if settings.smtp_url else None
     to = [address.strip() for address in settings.alerts_to.split(",") if address.strip()]
-    mailer = mailer_of(smtp, settings.mail_from, settings.home)
-    return rounds.tell(context.database, mailer, to, settings.base_url)
+    return rounds.tell(context.database, _mailer(context), to, settings.base_url)
+
+
+def _mailer(context: Context) -> Mailer:
+    settings = context.settings
+    smtp = settings.smtp_url.get_secret_value() if settings.smtp_url else None
+    return mailer_of(smtp, settings.mail_from, settings.home)
 
 
 @contextlib.asynccontextmanager

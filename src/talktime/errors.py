@@ -20,7 +20,8 @@ class TalktimeError(Exception):
     status = 400
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(message or inspect.cleandoc(self.__doc__ or ""))
+        # Its first paragraph, on one line: it is shown to people, and is the key of its translations.
+        super().__init__(message or " ".join(inspect.cleandoc(self.__doc__ or "").partition("\n\n")[0].split()))
 
 
 class BadInput(TalktimeError):

@@ -11,7 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from talktime import inbox, log
+from talktime.accounts import audit_log, links, people, sessions, throttle
 from talktime.alerts import raise_alert
+from talktime.alerts.board import Detail
 from talktime.alerts.digest import mail_alerts
 from talktime.credits import verify
 from talktime.db.session import Database
@@ -22,7 +24,11 @@ from talktime.notices.send import send_notices
 WHY = "what went wrong in anybody's name is put before the operator"
 VERIFY_JOB = "ledger.verify"
 VERIFY_FULL_JOB = "ledger.verify_full"
+VERIFY_AUDIT_JOB = "audit.verify"
+VISITS_JOB = "audit.visits"
 PRUNE_JOB = "inbox.prune"
+PRUNE_ACCOUNTS_JOB = "accounts.prune"
+PRUNE_WHY = "what nobody can use any more is forgotten, whoever's it was"
 _MAIL_SECONDS = 15.0
 _NAMED_MAX = 20
 """So many violations become alerts of their own; the rest is a number."""
@@ -51,7 +57,8 @@ async def tell(database: Database, mailer: Mailer, alerts_to: Sequence[str], bas
 
 
 def prove_regularly(jobs: Jobs, database: Database) -> None:
-    """Every quarter of an hour what is new in the books, every night the whole of them."""
+    """Every quarter of an hour what is new in the books, every night the whole of them, and of the audit log. In that
+    stands, minutes after it, too, that an operator's time as somebody else ran out."""
 
     async def quick() -> None:
         await prove(database, full=False)
@@ -60,7 +67,17 @@ def prove_regularly(jobs: Jobs, database: Database) -> None:
         await prove(database, full=True)
 
     jobs.handle_regularly("*/15 * * * *", VERIFY_JOB, quick)
+
+    async def audit() -> None:
+        await prove_audit(database)
+
+    async def visits() -> None:
+        async with database.transaction(everyone=WHY) as db:
+            await people.note_ended_visits(db)
+
     jobs.handle_regularly("0 3 * * *", VERIFY_FULL_JOB, full)
+    jobs.handle_regularly("20 3 * * *", VERIFY_AUDIT_JOB, audit)
+    jobs.handle_regularly("*/5 * * * *", VISITS_JOB, visits)
 
 
 def forget_regularly(jobs: Jobs, database: Database) -> None:
@@ -69,7 +86,22 @@ def forget_regularly(jobs: Jobs, database: Database) -> None:
     async def events() -> None:
         await inbox.prune(database)
 
+    async def accounts() -> None:
+        await prune_accounts(database)
+
     jobs.handle_regularly("30 3 * * *", PRUNE_JOB, events)
+    jobs.handle_regularly("40 3 * * *", PRUNE_ACCOUNTS_JOB, accounts)
+
+
+async def prune_accounts(database: Database) -> int:
+    """Forget sessions that ended, links that ran out and empty buckets of the throttle; gives how many."""
+    gone = 0
+    # First visits, which are written down before they are forgotten.
+    for prune in (people.note_ended_visits, sessions.prune, links.prune, throttle.prune):
+        # Each by itself: none of them waits with rows locked for what another one finds.
+        async with database.transaction(everyone=PRUNE_WHY) as db:
+            gone += await prune(db)
+    return gone
 
 
 async def prove(database: Database, *, full: bool) -> int:
@@ -85,6 +117,22 @@ async def prove(database: Database, *, full: bool) -> int:
         rest = len(verdict.violations) - _NAMED_MAX
         if rest > 0:
             await raise_alert(db, "ledger_wrong", None, {"violations": rest}, once=True)
+    return len(verdict.violations)
+
+
+async def prove_audit(database: Database) -> int:
+    """Verify the audit log and put what is wrong before the operator; gives how much that is."""
+    verdict = await audit_log.verify(database)
+    if verdict.is_clean:
+        return 0
+    _LOGGER.critical("the audit log is wrong", violations=len(verdict.violations))
+    async with database.transaction(everyone=WHY) as db:
+        for violation in verdict.violations[:_NAMED_MAX]:
+            detail: Detail = {"seq": violation.seq, "problem": violation.problem}
+            await raise_alert(db, "audit_wrong", violation.user_id, detail, once=True)
+        rest = len(verdict.violations) - _NAMED_MAX
+        if rest > 0:
+            await raise_alert(db, "audit_wrong", None, {"violations": rest}, once=True)
     return len(verdict.violations)
 
 

@@ -1,4 +1,4 @@
-"""Sign short tokens, hash secrets, and tell what is on this machine.
+"""Sign short tokens, hash secrets, seal what must be read again, and tell what is on this machine.
 
 A token that leaves us is either random, and then only its hash is stored, or an HMAC over what it stands for, and then
 nothing is stored. Comparing is always in constant time. What is on this machine is told by its address alone: no name
@@ -11,6 +11,11 @@ import hmac
 import ipaddress
 import secrets
 from urllib.parse import urlsplit
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_NONCE_BYTES = 12
 
 
 def new_token() -> str:
@@ -33,6 +38,31 @@ def sign(secret: bytes, purpose: str, *parts: str) -> str:
 def is_signed(token: str, secret: bytes, purpose: str, *parts: str) -> bool:
     """Whether `token` is what `sign` makes of the same words."""
     return hmac.compare_digest(token.encode(), sign(secret, purpose, *parts).encode())
+
+
+class Unsealable(Exception):
+    """What was sealed cannot be opened: with another secret, for something else, or it was changed."""
+
+
+def seal(secret: bytes, about: str, plain: bytes) -> bytes:
+    """Encrypt what has to be read again (AES-256-GCM, NIST SP 800-38D): a nonce, then the text with its tag.
+
+    `about` says what it is and whose; it opens for the same words only, so that one cannot stand in for another.
+    """
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return nonce + AESGCM(_sealing_key(secret)).encrypt(nonce, plain, about.encode())
+
+
+def unseal(secret: bytes, about: str, sealed: bytes) -> bytes:
+    """What `seal` made unreadable. Raises Unsealable."""
+    try:
+        return AESGCM(_sealing_key(secret)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], about.encode())
+    except (InvalidTag, ValueError):
+        raise Unsealable("the secret key is another one, or what is stored was changed") from None
+
+
+def _sealing_key(secret: bytes) -> bytes:
+    return hmac.new(secret, b"derive:seal", hashlib.sha256).digest()
 
 
 def is_loopback(host: str) -> bool:

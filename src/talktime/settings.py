@@ -1,24 +1,37 @@
 """The settings: read once from the environment, frozen, and the only place where an address of anything stands.
 
 Names without a prefix are the ones the vendors themselves use (`OPENAI_API_KEY`) or that every host knows
-(`DATABASE_URL`); ours begin with `TALKTIME_`.
+(`DATABASE_URL`); ours begin with `TALKTIME_`. Here stands what each one is by itself; whether they go together, and
+what a person is told of one that is wrong, is said in `configuration.py`. docs/configuration.md lists them all.
 """
 
 import hashlib
 import hmac
+import ipaddress
 import os
 import re
 import secrets
 from decimal import Decimal
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from talktime.errors import BadInput
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class SignUp(StrEnum):
+    """Who may make an account."""
+
+    OPEN = "open"
+    """Whoever has an e-mail address."""
+    INVITED = "invited"
+    """Whom an operator sent a link."""
 
 
 def _named(*names: str) -> AliasChoices:
@@ -49,12 +62,23 @@ class Settings(BaseSettings):
     secret_key: Annotated[SecretStr | None, Field(min_length=32, validation_alias=_named("TALKTIME_SECRET_KEY"))] = None
     """Signs tokens. None is allowed in demo mode only, where one is made and kept in `home`."""
     log_level: Annotated[str, Field(validation_alias=_named("TALKTIME_LOG_LEVEL"))] = "INFO"
+    """`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`."""
+    trusted_proxies: Annotated[str, Field(validation_alias=_named("TALKTIME_TRUSTED_PROXIES"))] = ""
+    """Addresses and networks, separated by commas, whose `X-Forwarded-For` is believed: our own proxies."""
+
+    # People.
+    sign_up: Annotated[SignUp, Field(validation_alias=_named("TALKTIME_SIGN_UP"))] = SignUp.OPEN
+    """`open`, or `invited`: then only an operator's link makes an account."""
+    support_email: Annotated[str, Field(validation_alias=_named("TALKTIME_SUPPORT_EMAIL"))] = ""
+    """Where somebody is told to write whose account is suspended."""
 
     # Carriers.
     twilio_account_sid: Annotated[str | None, Field(validation_alias=_named("TWILIO_ACCOUNT_SID"))] = None
     twilio_auth_token: Annotated[SecretStr | None, Field(validation_alias=_named("TWILIO_AUTH_TOKEN"))] = None
     twilio_api_base: Annotated[str, Field(validation_alias=_named("TWILIO_API_BASE"))] = "https://api.twilio.com"
-    simulated_carrier_port: Annotated[int | None, Field(validation_alias=_named("TALKTIME_CARRIER_PORT"))] = None
+    simulated_carrier_port: Annotated[
+        int | None, Field(ge=1, le=65535, validation_alias=_named("TALKTIME_CARRIER_PORT"))
+    ] = None
     """Port of the simulated carrier on loopback; one above ours when not set."""
 
     # Speech and language; without a key the offline ones serve.
@@ -72,7 +96,9 @@ class Settings(BaseSettings):
     stripe_webhook_secret: Annotated[SecretStr | None, Field(validation_alias=_named("STRIPE_WEBHOOK_SECRET"))] = None
     """One or, while it is being changed, several separated by commas. Needed with a key."""
     stripe_api_base: Annotated[str, Field(validation_alias=_named("STRIPE_API_BASE"))] = "https://api.stripe.com"
-    simulated_gateway_port: Annotated[int | None, Field(validation_alias=_named("TALKTIME_GATEWAY_PORT"))] = None
+    simulated_gateway_port: Annotated[
+        int | None, Field(ge=1, le=65535, validation_alias=_named("TALKTIME_GATEWAY_PORT"))
+    ] = None
     """Port of the simulated payment company on loopback; two above ours when not set."""
 
     # What invoices say of the seller. Prices include the tax. A live key needs name, address, country and tax, because
@@ -98,7 +124,7 @@ class Settings(BaseSettings):
 
     # Mail, and what watches us.
     smtp_url: Annotated[SecretStr | None, Field(validation_alias=_named("TALKTIME_SMTP_URL"))] = None
-    """`smtps://user:password@host:465` or `smtp://host:587?starttls=1`; None puts mails into `home`/outbox."""
+    """`smtps://user:password@host:465`, `smtp://…@host:587?starttls`; None puts mails into `home`/outbox."""
     mail_from: Annotated[str | None, Field(validation_alias=_named("TALKTIME_MAIL_FROM"))] = None
     """`Talktime <desk@example.org>`; needed with a mail server."""
     alerts_to: Annotated[str, Field(validation_alias=_named("TALKTIME_ALERTS_TO"))] = ""
@@ -112,33 +138,10 @@ class Settings(BaseSettings):
         """Other tools write a driver's name into the address: `postgresql+psycopg://`, `postgres://`."""
         return SecretStr(re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url.get_secret_value())) if url else None
 
-    @field_validator("stripe_webhook_secret", mode="after")
+    @field_validator("trusted_proxies", mode="after")
     @classmethod
-    def _can_be_told(cls, secrets: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        """Without the secret customers would pay, and each word of it would be refused."""
-        is_there = secrets is not None and any(secret.strip() for secret in secrets.get_secret_value().split(","))
-        if info.data.get("stripe_api_key") is not None and not is_there:
-            raise PydanticCustomError(
-                "not_told", "set STRIPE_WEBHOOK_SECRET with STRIPE_API_KEY, or no payment that is made is believed"
-            )
-        return secrets
-
-    @field_validator("seller_name", "seller_address", "seller_country", "vat_percent", mode="after")
-    @classmethod
-    def _can_be_invoiced(cls, said: str | Decimal | None, info: ValidationInfo) -> str | Decimal | None:
-        """No invoice is issued by nobody, or says 0 % because nobody thought of it."""
-        key: SecretStr | None = info.data.get("stripe_api_key")
-        is_live = key is not None and key.get_secret_value().startswith(("sk_live_", "rk_live_"))
-        is_said = bool(said.strip(" ;\t\r\n")) if isinstance(said, str) else said is not None
-        if is_live and not is_said:
-            # A field that nobody set is refused under its own name: what to set is said with it.
-            name = f"TALKTIME_{str(info.field_name).upper()}"
-            typed = " (0 where there is none)" if info.field_name == "vat_percent" else ""
-            raise PydanticCustomError(
-                "no_seller",
-                "set {name}{typed}, the invoices of a live STRIPE_API_KEY say it for good",
-                {"name": name, "typed": typed},
-            )
+    def _are_networks(cls, said: str) -> str:
+        networks_of(said)
         return said
 
     @property
@@ -150,6 +153,11 @@ class Settings(BaseSettings):
     def media_url(self) -> str:
         """The same for web sockets: `wss://example.org`."""
         return "ws" + self.base_url.removeprefix("http")
+
+    @cached_property
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks of `trusted_proxies`."""
+        return networks_of(self.trusted_proxies)
 
     @property
     def carrier_port(self) -> int:
@@ -169,6 +177,11 @@ class Settings(BaseSettings):
     def derive(self, purpose: str) -> str:
         """A secret of its own for one purpose (hex), so that one that leaks opens nothing else."""
         return hmac.new(self.secret, f"derive:{purpose}".encode(), hashlib.sha256).hexdigest()
+
+
+def networks_of(said: str) -> tuple[Network, ...]:
+    """The networks of a list with commas; an address is a network of one. Raises ValueError."""
+    return tuple(ipaddress.ip_network(each.strip()) for each in said.split(",") if each.strip())
 
 
 _SECRET_LENGTH_MIN = 32

@@ -12,8 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 import talktime
 from talktime.accounts.models import User
+from talktime.accounts.operators import NotAnOperator
 from talktime.alerts import acknowledge, amend_alerts, open_alerts, raise_alert
-from talktime.alerts.board import AlreadyAcknowledged, NotAnOperator, Shown, counts, ledger_violations, newest_alerts
+from talktime.alerts.board import AlreadyAcknowledged, Shown, counts, ledger_violations, newest_alerts
 from talktime.alerts.kinds import KINDS
 from talktime.db.session import Database
 from talktime.errors import BadInput, NotFound

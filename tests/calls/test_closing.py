@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.calls import closing, lifecycle
-from talktime.calls.closing import AlreadyClosed, close_account
+from talktime.calls.closing import AlreadyClosed
 from talktime.calls.routing import Route
 from talktime.carriers.contract import Carrier, Ring
 from talktime.carriers.simulated import Simulated, SimulatedAccount
@@ -19,6 +19,7 @@ from talktime.credits.operators import NotAnOperator
 from talktime.credits.pricing import Rate
 from talktime.credits.verify import verify
 from talktime.errors import BadInput, Conflict, NotFound
+from talktime.privacy.closing import Closed, close_account
 from talktime.simulate.orders import Stay, WaitForAgent
 from tests.house import TALK, House, free_ports, new_sid, open_house
 from tests.people import WHY, Person, account_of, charges, new_person
@@ -40,7 +41,7 @@ async def ada(house: House) -> Person:
     return await new_person(house.database, "Ada", credits=0, admin=True)
 
 
-async def close(house: House, person: Person, actor: Person, seconds_max: float = 10) -> closing.Closed:
+async def close(house: House, person: Person, actor: Person, seconds_max: float = 10) -> Closed:
     return await close_account(
         house.database,
         house.context.carriers,

@@ -302,8 +302,9 @@ async def test_an_account_is_closed_and_paid_out(
     early = await type_in("ledger", "payout", alice.id, "--reference", "bank-1", *by)
     assert (early.code, "close it first" in early.error) == (1, True)
     for _ in range(2):
-        closed = await type_in("users", "close", email_of(alice, "Alice"), *by, "--json")
-        assert (closed.code, closed.document) == (0, {"hung_up": 0, "left": [], "checkouts": 0, "card_is_gone": True})
+        closed = await type_in("users", "close", alice.id, *by, "--yes", "--json")
+        done = {"hung_up": 0, "left": [], "checkouts": 0, "card_is_gone": True, "balance": 1000, "emptied": 0}
+        assert (closed.code, closed.document) == (0, {"user": str(alice.id), **done})
     for _ in range(2):
         paid = await type_in("ledger", "payout", alice.id, "--reference", "bank-1", *by)
         assert paid.out == "Paid out: 1,000 credits, line 2.\n"
@@ -320,11 +321,11 @@ async def test_closing_an_account_has_what_it_began_to_buy_ended(
             bought = {"credits": 5, "price_minor": 5, "currency": "EUR", "gateway": "simulated", "test": True}
             db.add(Purchase(user_id=alice.id, request_key=key, state=state, **bought))
     by = ("--by", email_of(ada, "Ada"))
-    said = await type_in("users", "close", email_of(alice, "Alice"), *by)
+    said = await type_in("users", "close", email_of(alice, "Alice"), *by, "--yes")
     assert (said.code, "2 checkouts were open" in said.out) == (0, True)
     async with empty_database.transaction(everyone=WHY) as db:
         asked = await db.scalars(text("SELECT task_name FROM procrastinate_jobs"))
-        assert list(asked) == ["payments.end_checkout"] * 2
+        assert sorted(asked) == ["payments.end_checkout"] * 2 + ["privacy.finish_closing"]
 
 
 async def test_an_account_is_suspended_and_active_again(
@@ -339,10 +340,10 @@ async def test_an_account_is_suspended_and_active_again(
     for _ in range(2):
         assert (await type_in("users", "activate", email, *by, "--json")).document == {"status": "ACTIVE"}
     assert (await account_of(empty_database, alice)).blocked_reason is None
-    for words in (("suspend", email), ("suspend", email, "--because", " ", *by), ("activate", email, "--by", email)):
-        assert (await type_in("users", *words)).code != 0
-    await type_in("users", "close", email, *by)
-    for words in (("suspend", email, "--because", "x", *by), ("activate", email, *by)):
+    for wrong in (("suspend", email), ("suspend", email, "--because", " ", *by), ("activate", email, "--by", email)):
+        assert (await type_in("users", *wrong)).code != 0
+    await type_in("users", "close", email, *by, "--yes")
+    for words in (("suspend", alice.id, "--because", "x", *by), ("activate", alice.id, *by)):
         refused = await type_in("users", *words)
         assert (refused.code, "stays closed" in refused.error) == (1, True)
     assert (await account_of(empty_database, alice)).blocked_reason == "closed"

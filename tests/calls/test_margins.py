@@ -333,13 +333,15 @@ async def test_the_operator_sets_a_rate_and_sees_what_is_left(empty_database: Da
 
     carol = await carol_with(empty_database)
     await buys(empty_database, carol, 1000, 2000)
+    ada = await new_person(empty_database, "Ada", credits=0, admin=True)
+    by = ("--by", str(ada.id))
     carrier = vendor()
     await talked(empty_database, carol, carrier=carrier)
     assert "margin unknown for" in await command("margins")
     (found,) = await command("margins", "--by", "user", "--json")
     assert (found["key"], found["unknown"]) == (str(carol.id), [f"{carrier} carrier_seconds"])
     assert found["margin_micros"] is None
-    words = ("rates", "set", carrier, "carrier_seconds", "0.0085", "USD", "--per", "60", "--from", "2020-01-01")
+    words = ("rates", "set", carrier, "carrier_seconds", "0.0085", "USD", "--per", "60", "--from", "2020-01-01", *by)
     assert "1 calls whose cost was unknown have one now." in await command(*words)
     (rate,) = await command("rates", "list", "--json")
     assert (rate["amount"], rate["amount_micros"], rate["units"]) == ("0.0085", 8500, 60)
@@ -354,10 +356,11 @@ async def test_the_operator_sets_a_rate_and_sees_what_is_left(empty_database: Da
 @pytest.mark.parametrize(
     "words",
     [
-        ("rates", "set", "x", "minutes", "1", "USD"),
-        ("rates", "set", "x", "characters", "1e3", "USD"),
-        ("rates", "set", "x", "characters", "0.0000001", "USD"),
-        ("rates", "set", "x", "characters", "1", "usd"),
+        ("rates", "set", "x", "minutes", "1", "USD", "--by", "ada"),
+        ("rates", "set", "x", "characters", "1e3", "USD", "--by", "ada"),
+        ("rates", "set", "x", "characters", "0.0000001", "USD", "--by", "ada"),
+        ("rates", "set", "x", "characters", "1", "usd", "--by", "ada"),
+        ("rates", "set", "x", "characters", "1", "USD", "--by", "nobody@example.org"),
         ("margins", "--by", "week"),
         ("margins", "--zone", "Nowhere/Land"),
         ("margins", "--since", "2026-02-01", "--until", "2026-02-01"),

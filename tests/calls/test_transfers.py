@@ -11,7 +11,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.calls import lifecycle, transfers
-from talktime.calls.closing import close_account
 from talktime.calls.models import CallStatus, Direction
 from talktime.calls.receipt import document_of
 from talktime.carriers.contract import Forward
@@ -22,6 +21,7 @@ from talktime.credits.pricing import Rate
 from talktime.db.base import new_id
 from talktime.documents.receipt import render_receipt_pdf
 from talktime.errors import Conflict, NotFound, TalktimeError
+from talktime.privacy.closing import close_account
 from talktime.simulate.orders import Faults
 from tests.calls.putting_through import (
     THEIRS,
@@ -180,11 +180,11 @@ async def test_where_no_price_is_set_for_transfers_there_are_none(house: House) 
 
 @pytest.mark.parametrize("guard", ["per_day", "per_call", "per_caller"])
 async def test_spend_guards_hold_for_legs(house: House, tara: Person, guard: str) -> None:
-    limits: dict[str, int | None] = {"per_day": None, "per_call": None, "per_caller": None, guard: 15}
+    day, each, caller = (15 if guard == name else None for name in ("per_day", "per_call", "per_caller"))
     await set_price(house.database, tara, Rate(16))
     async with talking(house, tara) as call:
         async with house.database.transaction(user=tara.id) as db:
-            await money.set_guards(db, tara.id, **limits)
+            await money.set_guards(db, tara.id, per_day=day, per_call=each, per_caller=caller)
         done = await call.put_through()
     names = {"per_day": "day_limit", "per_call": "call_limit", "per_caller": "caller_limit"}
     assert (done.is_dialled, done.reason) == (False, names[guard])

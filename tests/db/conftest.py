@@ -1,6 +1,6 @@
 """Small schemas of the database tests' own, and servers of the versions that are there."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -8,6 +8,9 @@ import pytest
 
 from talktime.db import embedded
 from talktime.db.catalog import Snapshot, snapshot
+from talktime.db.session import connect
+from tests.db.everything import Two, fill
+from tests.people import new_person
 
 OLDER = Path("/usr/lib/postgresql/15/bin")
 needs_older = pytest.mark.skipif(
@@ -27,6 +30,18 @@ def older() -> Iterator[embedded.Server]:
     """The same, of the oldest PostgreSQL that we support."""
     with embedded.temporary(logins=("alice", "bob", "carol"), programs=OLDER) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+async def two(new_database_url: Callable[[], str]) -> AsyncIterator[Two]:
+    """Two customers in a database of their own."""
+    database = connect(new_database_url())
+    alice = await new_person(database, "Alice", credits=1000)
+    bob = await new_person(database, "Bob", credits=1000)
+    call = await fill(database, alice)
+    await fill(database, bob)
+    yield Two(database, alice, bob, call)
+    await database.close()
 
 
 def run(url: str, text: str) -> None:

@@ -1,103 +1,76 @@
-"""Who sees what: row-level security, read through the very pool the application uses."""
+"""Who sees what: row-level security, read through the very pool the application uses.
+
+Generated from the models: for every tenant table, as the application's role with another user's id set and with none,
+no row is read and none written; neither as the grants are, nor if somebody granted everything by mistake.
+"""
 
 import asyncio
-import uuid
+import contextlib
+from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from talktime.calls import lifecycle
-from talktime.carriers.contract import Ring
-from talktime.cli.models import metadata
 from talktime.db.base import new_id
 from talktime.db.session import Database
-from talktime.payments.models import Purchase
+from tests.db.everything import DIRECTORY_TABLES, TABLES, TENANT_TABLES, Two
 from tests.people import WHY, Person
 
-TABLES = metadata().tables
-OPERATORS_TABLES = ("call_costs", "purchase_directory")
-"""Rows about a customer that only the operator may read: what calls cost, and how a payment finds its purchase."""
-TENANT_TABLES = sorted(
-    table.name
-    for table in TABLES.values()
-    if "user_id" in table.primary_key.columns and table.name not in OPERATORS_TABLES
-)
-DIRECTORY_TABLES = sorted(set(TABLES) - set(TENANT_TABLES))
+BEHIND_A_POLICY = sorted([*TENANT_TABLES, "call_costs"])
+"""The tables with rows of customers' in which a policy says whose; that of the costs says: nobody's."""
+_DENIED = "42501"
+"""What PostgreSQL says where a grant is missing, and where row-level security refuses a row."""
+_STAYS = ("TT403", "TT409", _DENIED)
+"""What a statement may be refused with before a policy is even asked: by a trigger of a table that only grows."""
 
 
-_ROWS = (
-    (
-        "INSERT INTO charge_claims (user_id, call_id, reason, state, automatic, credits)"
-        " VALUES (:user, :call, 'spam', 'REQUESTED', false, 5)"
-    ),
-    (
-        "INSERT INTO credit_reversals (user_id, reference, purchase_id, type, asked, taken)"
-        " VALUES (:user, 'refund:x', :purchase, 'REFUND', 5, 0)"
-    ),
-    "INSERT INTO notices (user_id, id, kind, subject) VALUES (:user, :new, 'low_balance', '1')",
-    (
-        "INSERT INTO payment_reversals (user_id, id, purchase_id, kind, state, amount_minor, currency)"
-        " VALUES (:user, 're_x', :purchase, 'REFUND', 'PENDING', 5, 'EUR')"
-    ),
-    (
-        "INSERT INTO refund_requests (user_id, request_key, purchase_id, amount_minor, actor_id)"
-        " VALUES (:user, 'x', :purchase, 5, :user)"
-    ),
-    "INSERT INTO top_ups (user_id) VALUES (:user)",
-    "INSERT INTO billing_details (user_id) VALUES (:user)",
-    (
-        "INSERT INTO invoices (user_id, id, number, series, no, kind, purchase_id, paid_at, seller, buyer, description,"
-        " payment_reference, currency, vat_basis_points, net_minor, vat_minor, gross_minor)"
-        " VALUES (:user, :new, 'TT-1', 'TT', 1, 'INVOICE', :purchase, now(), '{}', '{}', 'x', 'x', 'EUR', 0, 5, 0, 5)"
-    ),
-)
-"""Rows that only functions or handlers write; the owner of the tables stands in for them."""
+@contextlib.asynccontextmanager
+async def as_tenant(
+    database: Database, table: str, user: str | None, *, everything_granted: bool = False
+) -> AsyncIterator[AsyncConnection]:
+    """The application's role with this user's id set (None: never set), in a transaction that is rolled back."""
+    async with database.engine.connect() as connection:
+        if everything_granted:
+            await connection.execute(text("RESET ROLE"))
+            await connection.execute(text("SET LOCAL ROLE talktime_owner"))
+            await connection.execute(text(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO talktime"))
+        await connection.execute(text("SET LOCAL ROLE talktime"))
+        if user is not None:
+            await connection.execute(text("SELECT set_config('talktime.user_id', :user, true)"), {"user": user})
+        yield connection
+        await connection.rollback()
 
 
-@pytest.fixture
-async def alice_with_everything(database: Database, alice: Person) -> Person:
-    """Alice, with a row in every tenant table."""
-    async with database.transaction(everyone=WHY) as db:
-        rang = Ring(account="AC", call_id=f"CA{uuid.uuid4().hex}", caller="+4915112345678", dialled=alice.number)
-        decision = await lifecycle.ring(db, "simulated", rang)
-        assert decision.call_id is not None
-        call = await lifecycle.answer(db, alice.id, decision.call_id, "owner")
-        assert call is not None
-        turn = {
-            "turn_no": 1,
-            "speaker": "AGENT",
-            "text": "Hello.",
-            "began_ms": 0,
-            "ended_ms": 900,
-            "interrupted": False,
-        }
-        extra: dict[str, object] = {"latency": None, "tools": [], "sources": []}
-        await lifecycle.write_turn(db, {"user_id": alice.id, "call_id": call.call_id, **turn, **extra})
-        purchase = new_id()
-        db.add(Purchase(user_id=alice.id, id=purchase, credits=5, price_minor=5, currency="EUR", gateway="test"))
-        await db.flush()
-        await db.execute(text("RESET ROLE"))
-        await db.execute(text("SET LOCAL ROLE talktime_owner"))
-        for statement in _ROWS:
-            await db.execute(
-                text(statement), {"user": alice.id, "call": call.call_id, "purchase": purchase, "new": new_id()}
-            )
-        await db.execute(
-            text(
-                "INSERT INTO ledger_checkpoints (user_id, seq, balance, hash, verified_at)"
-                " VALUES (:user, 1, 1000, '\\x00', now())"
-            ),
-            {"user": alice.id},
+async def tried(connection: AsyncConnection, statement: str, **values: object) -> tuple[str, int]:
+    """What became of a statement: the code it was refused with ("" when it was not), and how many rows it touched."""
+    try:
+        async with connection.begin_nested():
+            result = await connection.execute(text(statement), values)
+            return "", result.rowcount
+    except DBAPIError as refused:
+        return str(getattr(refused.orig, "sqlstate", "")), 0
+
+
+async def as_json(database: Database, table: str, person: Person) -> list[str]:
+    """A customer's rows, as text that can be read back."""
+    async with database.engine.connect() as connection:
+        await connection.execute(text("RESET ROLE"))
+        await connection.execute(text("SET LOCAL ROLE talktime_owner"))
+        rows = await connection.execute(
+            text(f"SELECT to_jsonb(t)::text FROM {table} t WHERE user_id = :user ORDER BY 1"), {"user": person.id}
         )
-    return alice
+        return list(rows.scalars())
 
 
 def test_every_table_is_clearly_of_one_kind() -> None:
     assert TENANT_TABLES == [
         "agent_versions",
         "agents",
+        "audit_entries",
+        "audit_heads",
         "billing_details",
         "call_turns",
         "calls",
@@ -111,6 +84,7 @@ def test_every_table_is_clearly_of_one_kind() -> None:
         "notices",
         "payment_reversals",
         "purchases",
+        "recovery_codes",
         "refund_requests",
         "top_ups",
     ]
@@ -119,32 +93,94 @@ def test_every_table_is_clearly_of_one_kind() -> None:
 
 
 @pytest.mark.parametrize("table", TENANT_TABLES)
-async def test_one_sees_ones_own_rows_and_nobody_elses(
-    database: Database, alice_with_everything: Person, bob: Person, table: str
-) -> None:
-    count = text(f"SELECT count(*) FROM {table} WHERE user_id = :user")
-    async with database.transaction(user=alice_with_everything.id) as db:
-        assert await db.scalar(count, {"user": alice_with_everything.id}) > 0
-        assert (
-            await db.scalar(
-                text(f"SELECT count(*) FROM {table} WHERE user_id <> :user"), {"user": alice_with_everything.id}
-            )
-            == 0
-        )
-    async with database.transaction(user=bob.id) as db:
-        assert await db.scalar(count, {"user": alice_with_everything.id}) == 0
-    async with database.transaction(everyone=WHY) as db:
-        assert await db.scalar(count, {"user": alice_with_everything.id}) > 0
+def test_a_row_points_only_at_rows_of_its_own_customer(table: str) -> None:
+    for key in TABLES[table].foreign_key_constraints:
+        if key.referred_table.name in TENANT_TABLES:
+            assert ("user_id", "user_id") in [(each.parent.name, each.column.name) for each in key.elements], key.name
 
 
 @pytest.mark.parametrize("table", TENANT_TABLES)
-async def test_with_no_user_set_nothing_is_seen(database: Database, alice_with_everything: Person, table: str) -> None:
-    async with database.engine.connect() as connection:
-        await connection.execute(text("SET LOCAL ROLE talktime"))
-        assert await connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0
-        # After a transaction with a user, the setting is '' and not unset.
-        await connection.execute(text("SELECT set_config('talktime.user_id', '', true)"))
-        assert await connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0
+async def test_a_tenants_table_has_the_two_policies_and_no_other(two: Two, table: str) -> None:
+    async with two.database.transaction(everyone=WHY) as db:
+        policies = await db.execute(
+            text(
+                "SELECT policyname, roles::text, permissive, cmd, qual, with_check FROM pg_policies"
+                " WHERE schemaname = 'public' AND tablename = :table ORDER BY 1"
+            ),
+            {"table": table},
+        )
+        found = [tuple(row) for row in policies]
+        enabled = await db.scalar(
+            text("SELECT relrowsecurity FROM pg_class WHERE oid = CAST(:table AS regclass)"), {"table": table}
+        )
+    assert enabled
+    own = "(user_id = (NULLIF(current_setting('talktime.user_id'::text, true), ''::text))::uuid)"
+    # Without a check of its own, what is written must satisfy what is read.
+    assert found == [
+        ("everyone", "{talktime_everyone}", "PERMISSIVE", "ALL", "true", None),
+        ("own", "{talktime}", "PERMISSIVE", "ALL", own, None),
+    ]
+
+
+@pytest.mark.parametrize("table", TENANT_TABLES)
+async def test_one_sees_ones_own_rows_and_nobody_elses(two: Two, table: str) -> None:
+    whose = text(f"SELECT DISTINCT user_id FROM {table}")
+    for person in (two.alice, two.bob):
+        async with two.database.transaction(user=person.id) as db:
+            assert (await db.scalars(whose)).all() == [person.id]
+    async with two.database.transaction(everyone=WHY) as db:
+        assert set((await db.scalars(whose)).all()) == {two.alice.id, two.bob.id}
+
+
+@pytest.mark.parametrize("everything_granted", [False, True], ids=["as granted", "all granted"])
+@pytest.mark.parametrize("unset", [None, ""], ids=["never set", "set to nothing"])
+@pytest.mark.parametrize("table", BEHIND_A_POLICY)
+async def test_with_no_user_set_nothing_is_seen_and_nothing_written(
+    two: Two, table: str, unset: str | None, everything_granted: bool
+) -> None:
+    rows = await as_json(two.database, table, two.alice)
+    assert rows
+    # After a transaction with a user, the setting is '' and not unset; on a new connection it was never set.
+    await two.database.engine.dispose()
+    async with as_tenant(two.database, table, unset, everything_granted=everything_granted) as connection:
+        await assert_out_of_reach(connection, table, two.alice, rows)
+    assert await as_json(two.database, table, two.alice) == rows
+
+
+@pytest.mark.parametrize("everything_granted", [False, True], ids=["as granted", "all granted"])
+@pytest.mark.parametrize("table", BEHIND_A_POLICY)
+async def test_bob_reads_and_writes_nothing_of_alices(two: Two, table: str, everything_granted: bool) -> None:
+    rows = await as_json(two.database, table, two.alice)
+    bob = str(two.bob.id)
+    async with as_tenant(two.database, table, bob, everything_granted=everything_granted) as connection:
+        await assert_out_of_reach(connection, table, two.alice, rows)
+        # Nor is a row of his made hers.
+        code, touched = await tried(connection, f"UPDATE {table} SET user_id = :alice", alice=two.alice.id)
+        assert touched == 0
+        assert code in _STAYS or table == "call_costs"  # of which he sees not even his own
+    assert await as_json(two.database, table, two.alice) == rows
+
+
+async def assert_out_of_reach(connection: AsyncConnection, table: str, owner: Person, rows: list[str]) -> None:
+    """Whoever this connection is for cannot see, make, change, take over, lock or remove a row of `owner`'s."""
+    whose = "WHERE user_id = :owner"
+    for statement in (
+        f"SELECT 1 FROM {table} {whose}",
+        f"SELECT 1 FROM {table} {whose} FOR UPDATE",
+        f"UPDATE {table} SET user_id = user_id {whose}",
+        f"UPDATE {table} SET user_id = nullif(current_setting('talktime.user_id', true), '')::uuid {whose}",
+        f"DELETE FROM {table} {whose}",
+    ):
+        code, touched = await tried(connection, statement, owner=owner.id)
+        assert touched <= 0, statement
+        assert code in ("", *_STAYS), statement
+    for row in rows:
+        code, _ = await tried(
+            connection,
+            f"INSERT INTO {table} SELECT (jsonb_populate_record(NULL::{table}, CAST(:row AS jsonb))).*",
+            row=row,
+        )
+        assert code == _DENIED, table
 
 
 @pytest.mark.parametrize("table", TENANT_TABLES + DIRECTORY_TABLES)
@@ -159,26 +195,6 @@ async def test_outside_a_transaction_of_ours_the_pool_may_read_nothing(
     assert getattr(refused.value.orig, "sqlstate", "") == "42501"
 
 
-@pytest.mark.parametrize("table", TENANT_TABLES)
-@pytest.mark.parametrize("verb", ["insert", "update", "delete"])
-async def test_bob_writes_nothing_of_alices(
-    database: Database, alice_with_everything: Person, bob: Person, table: str, verb: str
-) -> None:
-    statement = {
-        "insert": f"INSERT INTO {table} SELECT * FROM {table} WHERE user_id = :user",
-        "update": f"UPDATE {table} SET user_id = user_id WHERE user_id = :user",
-        "delete": f"DELETE FROM {table} WHERE user_id = :user",
-    }[verb]
-    touched = 0
-    try:
-        async with database.transaction(user=bob.id) as db:
-            result = await db.execute(text(statement), {"user": alice_with_everything.id})
-            touched = getattr(result, "rowcount", 0)
-    except DBAPIError as refused:
-        assert getattr(refused.orig, "sqlstate", "") == "42501"  # noqa: PT017  either is right
-    assert touched == 0
-
-
 async def test_bob_cannot_insert_a_row_that_is_alices(database: Database, alice: Person, bob: Person) -> None:
     with pytest.raises(DBAPIError, match="row-level security"):
         async with database.transaction(user=bob.id) as db:
@@ -191,29 +207,26 @@ async def test_bob_cannot_insert_a_row_that_is_alices(database: Database, alice:
             )
 
 
-@pytest.mark.parametrize(
-    "table",
-    [
-        *OPERATORS_TABLES,
-        "users",
-        "sessions",
-        "phone_numbers",
-        "call_directory",
-        "provider_events",
-        "cost_rates",
-        "approvals",
-        "invoice_series",
-        "invoice_numbers",
-        "payment_rounds",
-        "ungranted_payments",
-        "ungranted_reversals",
-        "alerts",
-    ],
-)
+@pytest.mark.parametrize("table", sorted(set(DIRECTORY_TABLES) - {"prices", "credit_packs"}))
 async def test_a_customer_does_not_read_the_directories(database: Database, alice: Person, table: str) -> None:
     with pytest.raises(DBAPIError, match="permission denied"):
         async with database.transaction(user=alice.id) as db:
-            await db.execute(text(f"SELECT * FROM {table}"))
+            await db.execute(text(f"SELECT count(*) FROM {table}"))
+
+
+async def test_of_the_prices_a_customer_sees_everybodys_and_their_own(two: Two) -> None:
+    async with two.database.transaction(user=two.bob.id) as db:
+        assert set(await db.scalars(text("SELECT DISTINCT user_id FROM prices"))) <= {two.bob.id, None}
+    async with two.database.transaction(everyone=WHY) as db:
+        assert two.alice.id in set(await db.scalars(text("SELECT DISTINCT user_id FROM prices")))
+
+
+async def test_a_customer_raises_no_alert_about_somebody_else(two: Two) -> None:
+    statement = text("INSERT INTO alerts (id, kind, user_id, detail) VALUES (:id, 'x', :user, '{}')")
+    for user in (two.alice.id, None):
+        with pytest.raises(DBAPIError, match="row-level security"):
+            async with two.database.transaction(user=two.bob.id) as db:
+                await db.execute(statement, {"id": new_id(), "user": user})
 
 
 async def test_a_number_points_only_at_an_agent_of_its_own_user(database: Database, alice: Person, bob: Person) -> None:

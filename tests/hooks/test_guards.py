@@ -25,9 +25,9 @@ GUARDS: dict[str, dict[str, int | None]] = {
 
 
 async def guard(house: House, person: Person, **limits: int | None) -> None:
-    every = {"per_day": None, "per_call": None, "per_caller": None} | limits
+    day, call, caller = (limits.get(name) for name in ("per_day", "per_call", "per_caller"))
     async with house.database.transaction(user=person.id) as db:
-        await money.set_guards(db, person.id, **every)
+        await money.set_guards(db, person.id, per_day=day, per_call=call, per_caller=caller)
 
 
 async def notices_of(house: House, person: Person) -> list[tuple[str, dict[str, Any]]]:

@@ -47,6 +47,10 @@ DETAILS: Mapping[str, list[dict[str, Any]]] = {
     "purchase_paid": [{"purchase_id": PURCHASE, "credits": 1}, {"purchase_id": PURCHASE, "credits": 10_000}],
     "refunded": [{"purchase_id": PURCHASE, "credits": 1}, {"purchase_id": PURCHASE, "credits": 10_000}],
     "charge_claim_decided": [{"call_id": CALL, "granted": True}, {"call_id": CALL, "granted": False}],
+    "password_changed": [{}],
+    "second_factor_on": [{}],
+    "second_factor_off": [{}],
+    "recovery_code_used": [{"left": 9}, {"left": 1}, {"left": 0}],
 }
 
 

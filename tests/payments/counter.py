@@ -13,7 +13,6 @@ from fastapi import FastAPI
 from sqlalchemy import select, text
 
 from talktime import inbox
-from talktime.calls.closing import Closed, close_account
 from talktime.credits import packs
 from talktime.credits.models import CreditPack
 from talktime.db.base import new_id
@@ -30,6 +29,7 @@ from talktime.payments import checkout, open_checkouts, saved_card
 from talktime.payments.invoices import Billing
 from talktime.payments.models import Purchase, PurchaseDirectory, PurchaseState
 from talktime.payments.till import Till, listed
+from talktime.privacy.closing import Closed, close_account
 from talktime.settings import Settings
 from talktime.simulate.gateway import SimulatedGateway
 from talktime.simulate.gateway_control import GatewayControl

@@ -1,8 +1,9 @@
 """A browser for the tests: the real pages in an application of their own, on the real database."""
 
+import itertools
 import uuid
 from collections.abc import AsyncIterator, Callable
-from typing import cast
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -14,14 +15,49 @@ from talktime.db import embedded
 from talktime.db.session import Database, connect
 from talktime.http import problems
 from talktime.http.context import Context
+from talktime.http.security import cookie_name
+from talktime.security import new_token, sign
 from talktime.settings import Settings
 from tests.payments.counter import counter, the_counter
 from tests.people import WHY, Person
-from tests.web.stage import SITE, Stage
+from tests.web.stage import SECRET, SITE, Stage
 
 __all__ = ["counter", "the_counter"]
 
-Browser = httpx.AsyncClient
+
+_BROWSERS = itertools.count(1)
+
+
+class Browser(httpx.AsyncClient):
+    """A browser whose forms carry what our pages put into them, as if each had been loaded a moment ago.
+
+    With `csrf=False` a form is sent as it is given. Each is at an address of its own, or what is counted by address
+    would be counted for all of them together.
+    """
+
+    def __init__(self, on: Stage, address: str | None = None) -> None:
+        number = next(_BROWSERS)
+        client = (address or f"198.18.{number // 250 % 250}.{number % 250}", 4711)
+        transport = httpx.ASGITransport(app_on(on), raise_app_exceptions=False, client=client)
+        super().__init__(transport=transport, base_url=on.settings.base_url, headers={"accept": "text/html"})
+        self._settings = on.settings
+        self._seed_cookie = f"{cookie_name(on.settings)}_form"
+
+    def token(self) -> str:
+        """What a form carries that this browser is shown now."""
+        seed = self.cookies.get(cookie_name(self._settings)) or self.cookies.get(self._seed_cookie)
+        if seed is None:
+            seed = new_token()
+            self.cookies.set(self._seed_cookie, seed)
+        return sign(self._settings.secret, "csrf", seed)
+
+    async def post(self, url: Any, *, csrf: bool = True, **more: Any) -> httpx.Response:
+        """Send a form."""
+        if csrf and "content" not in more:
+            more["data"] = {**(more.get("data") or {}), "csrf": self.token()}
+        return await super().post(url, **more)
+
+
 OpenBrowser = Callable[..., Browser]
 
 
@@ -36,7 +72,7 @@ async def own_database(new_database_url: Callable[[], str]) -> AsyncIterator[Dat
 @pytest.fixture
 async def stage(database: Database) -> Stage:
     """What the pages ask of the process around them."""
-    return Stage(Settings(public_url=SITE), database)
+    return Stage(Settings(public_url=SITE, secret_key=SECRET), database)
 
 
 def app_on(stage: Stage) -> FastAPI:
@@ -59,9 +95,8 @@ async def open_browser(stage: Stage) -> AsyncIterator[OpenBrowser]:
     """Opens browsers that know nothing of each other."""
     opened = []
 
-    def open_one(on: Stage = stage) -> Browser:
-        transport = httpx.ASGITransport(app_on(on), raise_app_exceptions=False)
-        browser = httpx.AsyncClient(transport=transport, base_url=on.settings.base_url, headers={"accept": "text/html"})
+    def open_one(on: Stage = stage, address: str | None = None) -> Browser:
+        browser = Browser(on, address)
         opened.append(browser)
         return browser
 

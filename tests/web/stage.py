@@ -4,16 +4,20 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import SecretStr
+
 from talktime.calls import lifecycle
-from talktime.carriers.contract import Ring
+from talktime.carriers.contract import Carrier, Ring
 from talktime.credits import ledger
 from talktime.db.base import new_id
 from talktime.db.session import Database
 from talktime.gateways.contract import Gateway
+from talktime.jobs import Jobs
 from talktime.settings import Settings
 from tests.people import Person
 
 SITE = "https://talktime.example"
+SECRET = SecretStr("a secret of the tests, and of nobody else")
 OWNER = "web-test"
 CALLER = "+15550100123"
 
@@ -26,7 +30,22 @@ class Stage:
     database: Database
     gateway: Gateway | None = None
     taking_calls: bool = True
+    demo: bool = False
+    carriers: dict[str, Carrier] = field(default_factory=dict)
     dead: list[str] = field(default_factory=list)
+    jobs: Jobs = field(init=False)
+    """What is enqueued lies in the database; nobody does it here."""
+
+    def __post_init__(self) -> None:
+        address = self.database.engine.url.set(drivername="postgresql")
+        self.jobs = Jobs(address.render_as_string(hide_password=False))
+        if self.settings.secret_key is None:  # or one would be made in the folder that the tests run in
+            self.settings = self.settings.model_copy(update={"secret_key": SECRET})
+
+    @property
+    def gateways(self) -> dict[str, Gateway]:
+        """The payment companies, by name."""
+        return {"simulated": self.gateway} if self.gateway is not None else {}
 
 
 async def ring(database: Database, person: Person, caller: str = CALLER) -> uuid.UUID:

@@ -81,7 +81,7 @@ async def test_bob_claims_nothing_of_alices(as_bob: Browser, database: Database,
 
 async def test_who_is_not_signed_in_claims_nothing(browser: Browser, database: Database, alice: Person) -> None:
     call = await charged(database, alice, 20)
-    assert (await browser.post(f"/calls/{call}/claim", data={"reason": "spam"})).status_code == 404
+    assert (await browser.post(f"/calls/{call}/claim", data={"reason": "spam"})).status_code == 401
     assert await charges(database, alice) == [-15]
 
 

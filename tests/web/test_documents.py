@@ -132,7 +132,8 @@ async def test_what_is_no_month_is_not_found(as_alice: Browser, browser: Browser
         for kind in ("", ".csv", ".pdf"):
             assert (await as_alice.get(f"/statements/{month}{kind}")).status_code == 404, month
     for kind in ("", ".csv", ".pdf"):
-        assert (await browser.get(f"/statements/2026-11{kind}")).status_code == 404
+        nobody = await browser.get(f"/statements/2026-11{kind}")
+        assert (nobody.status_code, nobody.headers["location"]) == (303, f"/sign-in?next=%2Fstatements%2F2026-11{kind}")
 
 
 async def test_somebody_who_never_had_a_credit_has_an_empty_statement(

@@ -63,11 +63,12 @@ async def test_bob_sees_nothing_of_alices(
 
 
 async def test_a_call_that_is_none_is_a_page_that_says_so(as_alice: Browser, browser: Browser) -> None:
-    for who in (as_alice, browser):
-        for address in (f"/calls/{uuid.uuid4()}", "/calls/garbage", "/nowhere"):
-            page = await who.get(address)
-            assert page.status_code == 404
-            assert "<h1>Not found</h1>" in page.text
+    for address in (f"/calls/{uuid.uuid4()}", "/calls/garbage", "/nowhere"):
+        page = await as_alice.get(address)
+        assert page.status_code == 404
+        assert "<h1>Not found</h1>" in page.text
+    assert (await browser.get("/nowhere")).status_code == 404
+    assert (await browser.get("/calls/garbage")).status_code == 404
 
 
 async def test_who_is_not_signed_in_does_not_learn_whether_a_call_exists(
@@ -149,9 +150,9 @@ async def test_a_denied_call_says_why_and_that_it_is_free(open_browser: OpenBrow
 async def test_a_call_that_a_guard_kept_out_says_which_and_that_it_is_free(
     as_alice: Browser, database: Database, alice: Person, *, limits: dict[str, int], tag: str, why: str
 ) -> None:
-    every: dict[str, int | None] = {"per_day": None, "per_call": None, "per_caller": None, **limits}
+    day, each, caller = (limits.get(name) for name in ("per_day", "per_call", "per_caller"))
     async with database.transaction(user=alice.id) as db:
-        await money.set_guards(db, alice.id, **every)
+        await money.set_guards(db, alice.id, per_day=day, per_call=each, per_caller=caller)
     call = await ring(database, alice)
     for address in ("/", f"/calls/{call}"):
         words = words_of((await as_alice.get(address)).text)

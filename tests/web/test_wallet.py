@@ -5,6 +5,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import text
@@ -83,9 +84,12 @@ async def test_the_page_says_what_there_is_and_how_long_it_lasts(
 
 async def test_who_is_not_signed_in_sees_and_changes_nothing(browser: Browser) -> None:
     for address in ("/credits", "/credits/bought?key=x", "/statements/2026-11", "/operator/money"):
-        assert (await browser.get(address)).status_code == 404
+        page = await browser.get(address)
+        assert (page.status_code, page.headers["location"]) == (303, f"/sign-in?next={quote(address, safe='')}")
     for address in FORMS:
-        assert (await browser.post(address, data={"day": "1"})).status_code == 404
+        refused = await browser.post(address, data={"day": "1"})
+        assert refused.status_code == 401
+        assert "Sign in, then send it once more" in refused.text
 
 
 async def test_guards_and_the_low_balance_are_saved_and_shown(
@@ -381,4 +385,4 @@ async def test_a_closed_account_gets_no_page(open_browser: OpenBrowser, database
     browser = await signed_in(open_browser(), database, alice)
     async with database.transaction(everyone=WHY) as db:
         await db.execute(text("UPDATE users SET status = 'CLOSED' WHERE id = :id"), {"id": alice.id})
-    assert (await browser.get("/credits")).status_code == 404
+    assert (await browser.get("/credits")).headers["location"] == "/sign-in?next=%2Fcredits"

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from talktime.accounts import audit
 from talktime.agents.models import Agent, AgentVersion
 from talktime.agents.opening_hours import OpeningHours
 from talktime.errors import NotFound
@@ -30,16 +31,34 @@ class Draft:
     call_seconds_max: int = 1800
 
 
-async def create(db: AsyncSession, user: uuid.UUID, *, name: str, business: str, language: str, zone: str) -> Agent:
-    """A new agent; it answers nothing before a version of it is published."""
+async def create(
+    db: AsyncSession,
+    user: uuid.UUID,
+    *,
+    name: str,
+    business: str,
+    language: str,
+    zone: str,
+    actor: uuid.UUID | None = None,
+) -> Agent:
+    """A new agent; it answers nothing before a version of it is published.
+
+    `actor` is the operator when the customer does not do it.
+    """
     agent = Agent(user_id=user, name=name, business=business, language=language, zone=zone)
     db.add(agent)
     await db.flush()
+    await audit.record(db, user, actor or user, "agent.made", after={"agent_id": str(agent.id)})
     return agent
 
 
-async def publish(db: AsyncSession, user: uuid.UUID, agent_id: uuid.UUID, draft: Draft) -> int:
-    """Publish the next version of an agent; gives its number. Calls that ring from now on get it."""
+async def publish(
+    db: AsyncSession, user: uuid.UUID, agent_id: uuid.UUID, draft: Draft, *, actor: uuid.UUID | None = None
+) -> int:
+    """Publish the next version of an agent; gives its number. Calls that ring from now on get it.
+
+    `actor` is the operator when the customer does not do it.
+    """
     agent = (
         await db.execute(select(Agent).where(Agent.user_id == user, Agent.id == agent_id).with_for_update())
     ).scalar_one_or_none()
@@ -67,8 +86,11 @@ async def publish(db: AsyncSession, user: uuid.UUID, agent_id: uuid.UUID, draft:
         )
     )
     await db.flush()
+    before: dict[str, audit.Value] = {"version": agent.published_version}
     agent.published_version = version_no
     await db.flush()
+    after: dict[str, audit.Value] = {"agent_id": str(agent_id), "version": version_no}
+    await audit.record(db, user, actor or user, "agent.published", before=before, after=after)
     return version_no
 
 

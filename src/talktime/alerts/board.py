@@ -8,20 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, Text, Uuid, bindparam, column, insert, select, table, text
+from sqlalchemy import Select, bindparam, insert, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from talktime.accounts import audit
+from talktime.accounts.models import User
+from talktime.accounts.operators import require_operator
 from talktime.alerts.kinds import sentence
 from talktime.alerts.models import Alert
 from talktime.db.base import new_id
-from talktime.errors import BadInput, Conflict, NotFound, Refused
+from talktime.errors import BadInput, Conflict, NotFound
 
 Detail = Mapping[str, str | int | bool | None]
-
-
-class NotAnOperator(Refused):
-    """Only an operator may acknowledge an alert: somebody active whose role is ADMIN."""
 
 
 class AlreadyAcknowledged(Conflict):
@@ -108,22 +107,25 @@ async def newest_alerts(db: AsyncSession, *, limit: int = 200) -> Sequence[Shown
 
 
 async def acknowledge(db: AsyncSession, alert: uuid.UUID, by: uuid.UUID, note: str = "") -> Shown:
-    """Somebody has seen it and will see to it. Saying so twice changes nothing; of two people the first counts."""
+    """Somebody has seen it and will see to it. Saying so twice changes nothing; of two people the first counts.
+
+    Raises NotAnOperator, NotFound, AlreadyAcknowledged, BadInput.
+    """
     if len(note) > 1000:
         raise BadInput("A note is 1,000 characters at most.")
-    is_operator = await db.scalar(
-        text("SELECT true FROM users WHERE id = :by AND role = 'ADMIN' AND status = 'ACTIVE'"), {"by": by}
-    )
-    if not is_operator:
-        raise NotAnOperator
+    await require_operator(db, by)
     done = await db.execute(
         text(
             "UPDATE alerts SET acknowledged_at = now(), acknowledged_by = :by, note = nullif(:note, '')"
-            " WHERE id = :alert AND acknowledged_at IS NULL RETURNING id"
+            " WHERE id = :alert AND acknowledged_at IS NULL RETURNING kind, user_id"
         ),
         {"alert": alert, "by": by, "note": note.strip()},
     )
-    is_first = done.first() is not None
+    first = done.first()
+    is_first = first is not None
+    if first is not None:
+        about = first.user_id or by
+        await audit.record(db, about, by, "alert.acknowledged", after={"alert_id": str(alert), "kind": first.kind})
     found = await _shown(db, _SHOWN.where(Alert.id == alert))
     if not found:
         raise NotFound("There is no alert with this id.")
@@ -176,6 +178,4 @@ async def _shown(db: AsyncSession, which: Select[Alert, str | None]) -> Sequence
     ]
 
 
-# Alerts are raised from far below the accounts, whose model is out of reach here.
-_USERS = table("users", column("id", Uuid), column("name", Text))
-_SHOWN = select(Alert, _USERS.c.name).outerjoin(_USERS, _USERS.c.id == Alert.acknowledged_by)
+_SHOWN = select(Alert, User.name).outerjoin(User, User.id == Alert.acknowledged_by)

@@ -45,10 +45,14 @@ KINDS: Mapping[str, str] = {
     " claim or refuse it; the customer is told.",
     "ledger_wrong": "The books do not add up. Run `talktime ledger verify --full`, change nothing by hand, and find out"
     " who wrote to the database before anything else.",
+    "audit_wrong": "The audit log was changed: an entry is another one, or missing, or a chain does not end where it"
+    " should. Run `talktime users audit-verify`, compare with the newest copy that `talktime users audit-export` made,"
+    " and find out who wrote to the database before anything else.",
     "job_failed": "A job was tried as often as it may be and given up; its error is in the log. For these tasks there"
     " is something to do: calls.hang_up, see on the carrier's pages whether the call goes on, and end it there;"
     " payments.save_card, ask the customer to save the card with their next purchase; ledger.verify and"
-    " ledger.verify_full, run `talktime ledger verify --full`. The others come again by themselves, or have something"
+    " ledger.verify_full, run `talktime ledger verify --full`; audit.verify, run `talktime users audit-verify`."
+    " The others come again by themselves, or have something"
     " behind them that does it.",
     "event_failed": "An event of a provider could not be handled and was given up. Its error stands here, and whole in"
     " the inbox (`provider_events`). Mend the cause, then have it handled again:"

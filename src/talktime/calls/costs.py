@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime import log
+from talktime.accounts import audit
 from talktime.calls.models import CostKind, CostRate
 from talktime.carriers.contract import Carrier
 from talktime.credits.functions import typed_errors
@@ -112,12 +113,14 @@ async def set_rate(
     units: int,
     currency: str,
     valid_from: datetime,
+    actor: uuid.UUID | None = None,
 ) -> CostRate:
     """From then on so many units cost so much. Calls that were counted already keep their amounts; see `fill_in`.
 
-    The same rate again changes nothing. Raises RateIsSet. Needs a transaction that sees everyone.
+    The same rate again changes nothing. `actor` is the operator who does it; without one the installation does, which
+    the audit log is not about. Raises RateIsSet. Needs a transaction that sees everyone.
     """
-    await db.execute(
+    written = await db.execute(
         insert(CostRate)
         .values(
             provider=provider,
@@ -128,10 +131,16 @@ async def set_rate(
             currency=currency,
         )
         .on_conflict_do_nothing()
+        .returning(CostRate.provider)
     )
+    is_new = written.first() is not None
     rate = await db.get_one(CostRate, (provider, kind, valid_from))
     if (rate.units, rate.amount_micros, rate.currency) != (units, amount_micros, currency):
         raise RateIsSet
+    if is_new and actor is not None:
+        after: dict[str, audit.Value] = {"kind": kind.value, "units": units, "amount_micros": amount_micros}
+        after |= {"currency": currency, "valid_from": valid_from.isoformat()}
+        await audit.record(db, actor, actor, "cost_rate.set", after=after)
     return rate
 
 

@@ -89,6 +89,8 @@ class Call(Model):
     carrier_seconds: Mapped[int | None]
     summary: Mapped[str | None]
     outcome: Mapped[str | None]
+    forgotten_at: Mapped[datetime | None]
+    """When who called was forgotten: from then on nothing is kept of what is said, or reported (`40_privacy.sql`)."""
     created_at: Mapped[CreatedAt]
 
     user: Mapped[User] = relationship(lazy="raise", viewonly=True)

@@ -18,10 +18,11 @@ app = typer.Typer(
 
 
 def _add_commands() -> None:
-    from talktime.cli import call, db, ledger, numbers, serve, users
+    from talktime.cli import call, db, doctor, ledger, numbers, serve, users
 
     app.command("serve")(serve.serve)
     app.command("call")(call.call)
+    app.command("doctor")(doctor.doctor)
     app.add_typer(db.app, name="db")
     app.add_typer(ledger.app, name="ledger")
     app.add_typer(users.app, name="users")

@@ -39,7 +39,7 @@ def call(
         raise BadInput("Give only one of --say, --script and --wav.")
     settings = read_settings()
     log.configure("ERROR")
-    if not run(_call(settings, number, say or [], script, wav, as_json=as_json)):
+    if not run(_call(settings, number, say or [], script, wav, as_json=as_json), door="worker"):
         raise typer.Exit(1)
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from talktime.cli import typed
+from talktime.cli.books import By, find_operator
 
 if TYPE_CHECKING:
     from talktime.calls.ladder import LadderDay
@@ -61,6 +62,7 @@ def set_rate(
     per: Annotated[
         int, typer.Option(parser=typed.between(1, 1_000_000_000), metavar="NUMBER", help="For so many of them.")
     ] = 1,
+    by: By,
     since: Annotated[
         datetime | None, typer.Option("--from", help="From this day on (UTC); now when not given.")
     ] = None,
@@ -86,7 +88,8 @@ def set_rate(
         known = 0
         async with open_database(read_settings()) as database:
             async with database.transaction(everyone=costs.WHY) as db:
-                await costs.set_rate(db, provider, wanted, valid_from=valid_from, **terms)
+                actor = await find_operator(db, by)
+                await costs.set_rate(db, provider, wanted, valid_from=valid_from, actor=actor, **terms)
             while True:
                 async with database.transaction(everyone=costs.WHY) as db:
                     filled = await costs.fill_in(db, provider, wanted)

@@ -49,7 +49,13 @@ async def ensure_demo(database: Database) -> Demo:
                 db.add(Price(credits_per_minute=15, connection_fee=0, initial_seconds=60, increment_seconds=60))
             for position, (name, size, price_minor) in enumerate(PACKS):
                 await packs.create(
-                    db, name=name, credits=size, price_minor=price_minor, currency="GBP", position=position
+                    db,
+                    name=name,
+                    credits=size,
+                    price_minor=price_minor,
+                    currency="GBP",
+                    position=position,
+                    actor=operator.id,
                 )
             agent = await create(
                 db,
@@ -58,6 +64,7 @@ async def ensure_demo(database: Database) -> Demo:
                 business=content.BUSINESS,
                 language=content.LANGUAGE,
                 zone=content.ZONE,
+                actor=operator.id,
             )
             draft = Draft(
                 greeting=content.GREETING,
@@ -66,9 +73,9 @@ async def ensure_demo(database: Database) -> Demo:
                 entries=content.ENTRIES,
                 phrases=content.PHRASES,
             )
-            await publish(db, user.id, agent.id, draft)
-            await pool.add(db, NUMBER, carrier="simulated")
-            await pool.assign(db, NUMBER, user=user.id, agent=agent.id)
+            await publish(db, user.id, agent.id, draft, actor=operator.id)
+            await pool.add(db, NUMBER, carrier="simulated", actor=operator.id)
+            await pool.assign(db, NUMBER, user=user.id, agent=agent.id, actor=operator.id)
             await money.adjust(
                 db, user.id, reference="demo:start", amount=CREDITS, reason="Credits to try with", actor=operator.id
             )

@@ -154,7 +154,7 @@ def limits(
         whose, actor = await find_user(db, user), None
         if grace is not None or calls is not None:
             actor = await find_operator(db, _needed(by))
-            await money.set_limits(db, whose.id, grace_limit=grace, max_open_calls=calls)
+            await money.set_limits(db, whose.id, grace_limit=grace, max_open_calls=calls, actor=actor)
         account = await account_row(db, whose)
         return whose.id, actor, {name: account[name] for name in ("grace_limit", "max_open_calls", "clawback_debt")}
 
@@ -194,9 +194,10 @@ def guards(
                 per_day=_changed(day, account["day_limit"]),
                 per_call=_changed(call, account["call_limit"]),
                 per_caller=_changed(caller, account["caller_limit"]),
+                actor=actor,
             )
         if low_balance is not None:
-            await money.set_low_balance(db, whose.id, _changed(low_balance, None))
+            await money.set_low_balance(db, whose.id, _changed(low_balance, None), actor=actor)
         account = await account_row(db, whose)
         shown = ("day_limit", "call_limit", "caller_limit", "low_balance")
         return whose.id, actor, {name: account[name] for name in shown}

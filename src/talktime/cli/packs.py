@@ -56,6 +56,7 @@ def add_pack(
             price_minor=typed.minor(price, code),
             currency=code,
             position=position,
+            actor=actor,
         )
         return pack, actor
 
@@ -83,7 +84,7 @@ def change_pack(
         changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
         if price is not None:
             changes["price_minor"] = typed.minor(price, (await packs.find(db, pack)).currency)
-        return await packs.change(db, pack, **changes), actor
+        return await packs.change(db, pack, actor=actor, **changes), actor
 
     _finish("pack changed", in_the_books(work), as_json=as_json)
 
@@ -95,7 +96,7 @@ def deactivate_pack(pack: _Which, by: By, as_json: AsJson = False) -> None:
 
     async def work(db: "AsyncSession") -> "_Done":
         actor = await find_operator(db, by)
-        return await packs.deactivate(db, pack), actor
+        return await packs.deactivate(db, pack, actor=actor), actor
 
     _finish("pack taken off sale", in_the_books(work), as_json=as_json)
 

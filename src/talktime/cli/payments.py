@@ -103,12 +103,14 @@ def handle_again(
 ) -> None:
     """Have an event handled again that was given up. A running worker does it."""
     from talktime import inbox
+    from talktime.accounts import audit
     from talktime.errors import NotFound
 
     async def work(db: "AsyncSession") -> uuid.UUID:
         actor = await find_operator(db, by)
         if not await inbox.again(db, event):
             raise NotFound("There is no event with this id that was given up.")
+        await audit.record(db, actor, actor, "event.handled_again", after={"event_id": str(event)})
         return actor
 
     log_change("event is to be handled again", in_the_books(work), event_id=event)

@@ -11,15 +11,15 @@ import os
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import httpx
-import pydantic
 
+from talktime import configuration
 from talktime.db import embedded
 from talktime.db.current import is_current
 from talktime.db.session import Database, connect
-from talktime.errors import BadInput, Conflict
+from talktime.errors import Conflict
 from talktime.settings import Settings
 
 DATABASE_NAME = "talktime"
@@ -27,19 +27,17 @@ Result = TypeVar("Result")
 
 
 def read_settings() -> Settings:
-    """The settings, or one line that names every setting that cannot be right."""
-    try:
-        return Settings()
-    except pydantic.ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise BadInput(f"The settings cannot be used. {wrong}") from None
+    """The settings. Raises WrongSettings, which names every one that cannot be right."""
+    return configuration.read()
 
 
-def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a command's work on a fast loop."""
+def run(work: Coroutine[Any, Any, Result], *, door: Literal["command", "worker"] = "command") -> Result:
+    """Run a command's work on a fast loop. What is done in it came in by this door, unless a door inside says so."""
     import uvloop
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    from talktime.accounts import audit
+
+    with audit.came_from(door), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 
 

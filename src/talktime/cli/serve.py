@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from talktime.db.session import Database
     from talktime.settings import Settings
 
 
@@ -28,24 +29,24 @@ def serve(
 
     Ctrl-C a second time lets live calls say goodbye at once.
     """
-    from talktime import log
-    from talktime.cli.running import read_settings, run
+    from talktime import configuration, log
+    from talktime.cli.running import run
     from talktime.errors import BadInput
 
-    settings = read_settings()
+    settings = configuration.read_to_serve(demo=demo)
     parts = tuple(only or ("web", "voice", "worker"))
     unknown = set(parts) - {"web", "voice", "worker"}
     if unknown:
         raise BadInput(f"There is no part named {', '.join(sorted(unknown))}: the parts are web, voice and worker.")
     log.configure("WARNING" if demo and settings.log_level == "INFO" else settings.log_level)
-    run(_serve(settings, demo=demo, parts=parts, drain_seconds=drain_seconds))
+    run(_serve(settings, demo=demo, parts=parts, drain_seconds=drain_seconds), door="worker")
 
 
 async def _serve(settings: "Settings", *, demo: bool, parts: tuple[str, ...], drain_seconds: float) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
-    from talktime.accounts import sessions
     from talktime.cli.calling import ring_demo
+    from talktime.cli.first_start import first_link
     from talktime.cli.serving import served
     from talktime.errors import ProviderError, TalktimeError
 
@@ -62,9 +63,8 @@ async def _serve(settings: "Settings", *, demo: bool, parts: tuple[str, ...], dr
     ) as running:
         _say(f"Talktime is serving at {running.url}")
         if running.demo is not None:
-            async with running.database.transaction(everyone=sessions.WHY) as db:
-                token = await sessions.make_link_token(db, running.demo.user_id)
-            _say(f"Sign in as {running.demo.email}: {running.url}/sign-in/{token}")
+            for email, link in await _demo_links(running.database):
+                _say(f"Sign in as {email}: {running.url}{link}")
             _say(f"The demo agent answers {running.demo.number}. Ring it yourself:")
             _say('  talktime call --say "what are your opening hours"')
             if not running.demo.has_calls:
@@ -74,10 +74,31 @@ async def _serve(settings: "Settings", *, demo: bool, parts: tuple[str, ...], dr
                 except (TalktimeError, ProviderError, SQLAlchemyError, TimeoutError) as error:
                     _say(f"The demo caller did not get through: {str(error) or type(error).__name__}")
                 _say("")
+        elif "web" in parts and (path := await first_link(running.database)) is not None:
+            _say("Nobody is an operator yet. Become the first with this link, once, within a day:")
+            _say(f"  {running.url}{path}")
+            _say("Whoever opens it first is it. Another start makes a new one, and so does")
+            _say("  talktime users create-admin")
         _say("Stop with Ctrl-C.")
         await asked.wait()
         _say("Stopping: no new calls are taken, live ones may end …")
     _say("Stopped.")
+
+
+async def _demo_links(database: "Database") -> list[tuple[str, str]]:
+    """Who is in the demo, and where they sign in: the customer and the operator."""
+    from sqlalchemy import select
+
+    from talktime.accounts import links, sessions
+    from talktime.accounts.models import LinkPurpose, User, UserStatus
+    from talktime.cli.demo import EMAIL, OPERATOR_EMAIL
+
+    async with database.transaction(everyone=sessions.WHY) as db:
+        people = select(User).where(User.email.in_((EMAIL, OPERATOR_EMAIL)), User.status == UserStatus.ACTIVE)
+        return [
+            (person.email, links.path_of(LinkPurpose.SIGN_IN, await sessions.make_link_token(db, person.id)))
+            for person in (await db.execute(people.order_by(User.email))).scalars()
+        ]
 
 
 async def _until(asked: asyncio.Event, work: Coroutine[object, object, None]) -> None:

@@ -6,28 +6,37 @@ Everything that this starts it stops, in the reverse order; calls are drained be
 import asyncio
 import contextlib
 import gc
+import math
 import os
+import resource
 import socket
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from talktime import app as application
+from talktime import configuration
 from talktime.cli import running
 from talktime.cli.companies import companies_of
 from talktime.cli.demo import Demo, ensure_demo
 from talktime.db import embedded
 from talktime.db.current import is_current
 from talktime.db.session import Database, connect
-from talktime.errors import BadInput, Conflict, TalktimeError
+from talktime.errors import Conflict, TalktimeError
+from talktime.http.patience import Patience, protocol_with
 from talktime.http.problems import DATABASE_AWAY
 from talktime.settings import Settings
 from talktime.simulate.server import serve_as
 
 _WATCH_SECONDS = 3.0
 _FRAME_BYTES_MAX = 64 * 1024
+_CONNECTIONS_MAX = 2000
+"""At once, media sockets among them; whoever comes then is told to come again (503)."""
+_FILES_SPARE = 256
+"""For the database, the vendors and our own files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +61,7 @@ async def served(
     impatient: asyncio.Event | None = None,
 ) -> AsyncIterator[Served]:
     """Serve for as long as the block. `impatient`, once set, lets live calls say goodbye and waits no longer."""
-    if not demo and settings.secret_key is None:
-        raise BadInput("Set TALKTIME_SECRET_KEY (32 characters or more); only the demo makes one for itself.")
+    configuration.require_safe(settings, demo=demo)
     other = await running.find_instance(settings.home)
     if other is not None and ("voice" in parts or other.url == f"http://{settings.host}:{settings.port}"):
         raise Conflict(f"Talktime is serving at {other.url} already (process {other.pid}).")
@@ -144,8 +152,21 @@ async def _embedded_kept(settings: Settings, database: Database) -> AsyncIterato
 async def web_server(
     app: FastAPI, listener: socket.socket, drain_seconds_max: float, impatient: asyncio.Event
 ) -> AsyncIterator[None]:
-    config = uvicorn.Config(
+    """Serve on `listener` for as long as the block; at its end live calls may go on for a while."""
+    async with serve_as(server_config(app, Patience()), listener):
+        yield
+        # uvicorn would close the media sockets at once: they have to end by themselves first. The door stays open
+        # meanwhile: whoever was told to open a socket can do so, and who rings now hears a voice.
+        await _drain(app, drain_seconds_max, impatient)
+
+
+def server_config(app: ASGIApp, patience: Patience) -> uvicorn.Config:
+    """How we serve, whatever it is; whoever is slow gets `patience`."""
+    return uvicorn.Config(
         app,
+        http=protocol_with(patience),
+        timeout_keep_alive=math.ceil(patience.idle_seconds),
+        limit_concurrency=_connections_max(),
         log_config=None,
         access_log=False,
         lifespan="on",
@@ -157,11 +178,16 @@ async def web_server(
         proxy_headers=False,
         timeout_graceful_shutdown=5,
     )
-    async with serve_as(config, listener):
-        yield
-        # uvicorn would close the media sockets at once: they have to end by themselves first. The door stays open
-        # meanwhile: whoever was told to open a socket can do so, and who rings now hears a voice.
-        await _drain(app, drain_seconds_max, impatient)
+
+
+def _connections_max() -> int:
+    """As many as we are willing to, and as the system lets us open; it is asked for more than most begin with."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _CONNECTIONS_MAX + _FILES_SPARE
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return _CONNECTIONS_MAX if soft == resource.RLIM_INFINITY else max(64, min(_CONNECTIONS_MAX, soft - _FILES_SPARE))
 
 
 async def _drain(app: FastAPI, seconds_max: float, impatient: asyncio.Event) -> None:

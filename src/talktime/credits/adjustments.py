@@ -6,13 +6,14 @@ asked for it; the approval says who agreed.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from talktime.accounts import audit
 from talktime.credits import money
 from talktime.credits.functions import whole
 from talktime.credits.models import Approval, ApprovalState, CreditTransaction
@@ -66,23 +67,36 @@ async def request(
     known = await _known(db, user, reference) if _is_text(reference) else None
     if known is not None:
         return _same(known, asked)
-    if _is_text(reference) and await _is_posted(db, user, reference):
-        return await _post(db, asked)
-    if abs(amount) + await _posted_today(db, user, actor) <= limit:
-        return await _post(db, asked)
+    is_posted = _is_text(reference) and await _is_posted(db, user, reference)
+    if is_posted or abs(amount) + await _posted_today(db, user, actor) <= limit:
+        posting = await _post(db, asked)
+        if posting.fresh:
+            after: dict[str, audit.Value] = {
+                "seq": posting.seq,
+                "amount": posting.amount,
+                "balance": posting.balance_after,
+            }
+            await audit.record(db, user, actor, "credits.adjusted", after=after)
+        return posting
     async with db.begin_nested() as trial:
         # All that could be wrong with it is found by doing it; then it is undone.
         await _post(db, asked)
         await trial.rollback()
-    await db.execute(
+    written = await db.execute(
         insert(Approval)
         .values({name: getattr(asked, name) for name in (*_WORDS, "user_id")})
         .on_conflict_do_nothing(index_elements=[Approval.user_id, Approval.reference])
+        .returning(Approval.id)
     )
+    is_first = written.first() is not None
     # Of two at the same moment the second finds the first one's.
     known = await _known(db, user, reference)
     assert known is not None, reference
-    return _same(known, asked)
+    waiting = _same(known, asked)
+    if is_first:
+        after = {"approval_id": str(waiting.id), "amount": waiting.amount, "as_debt": waiting.as_debt}
+        await audit.record(db, user, actor, "adjustment.asked", after=after)
+    return waiting
 
 
 async def approve(db: AsyncSession, approval: uuid.UUID, actor: uuid.UUID) -> Posting:
@@ -92,14 +106,15 @@ async def approve(db: AsyncSession, approval: uuid.UUID, actor: uuid.UUID) -> Po
     """
     waiting = await _to_decide(db, approval, actor, ApprovalState.APPROVED)
     posting = await _post(db, waiting)
-    await _decide(db, waiting, ApprovalState.APPROVED, actor)
+    posted: dict[str, audit.Value] = {"seq": posting.seq, "amount": posting.amount, "balance": posting.balance_after}
+    await _decide(db, waiting, ApprovalState.APPROVED, actor, posted)
     return posting
 
 
 async def refuse(db: AsyncSession, approval: uuid.UUID, actor: uuid.UUID) -> Approval:
     """Say no as the second person: it is never posted. Its reference stays used. Raises as `approve` does."""
     waiting = await _to_decide(db, approval, actor, ApprovalState.REFUSED)
-    await _decide(db, waiting, ApprovalState.REFUSED, actor)
+    await _decide(db, waiting, ApprovalState.REFUSED, actor, {"amount": waiting.amount})
     return waiting
 
 
@@ -185,9 +200,15 @@ async def _to_decide(db: AsyncSession, approval: uuid.UUID, actor: uuid.UUID, wa
     return waiting
 
 
-async def _decide(db: AsyncSession, waiting: Approval, state: ApprovalState, actor: uuid.UUID) -> None:
-    if waiting.state == ApprovalState.PENDING:
-        waiting.state = state
-        waiting.decided_by = actor
-        waiting.decided_at = datetime.now(UTC)
-        await db.flush()
+async def _decide(
+    db: AsyncSession, waiting: Approval, state: ApprovalState, actor: uuid.UUID, came_to: Mapping[str, audit.Value]
+) -> None:
+    if waiting.state != ApprovalState.PENDING:
+        return
+    waiting.state = state
+    waiting.decided_by = actor
+    waiting.decided_at = datetime.now(UTC)
+    await db.flush()
+    before = {"state": ApprovalState.PENDING.value, "requested_by": str(waiting.requested_by)}
+    after: dict[str, audit.Value] = {"state": state.value, "approval_id": str(waiting.id), **came_to}
+    await audit.record(db, waiting.user_id, actor, f"adjustment.{state.value.lower()}", before=before, after=after)

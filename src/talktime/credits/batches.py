@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from talktime.accounts import audit
 from talktime.credits.functions import many, texts, whole, whole32
 from talktime.credits.models import HoldState
 
@@ -67,7 +68,10 @@ class Extended:
 async def post_many(
     db: AsyncSession, items: Sequence[Adjustment], actor: uuid.UUID, *, as_debt: bool = False
 ) -> list[Posted]:
-    """Make many adjustments, in order. Raises NotEnoughCredit, Conflict, BadInput, naming the item."""
+    """Make many adjustments, in order. Raises NotEnoughCredit, Conflict, BadInput, naming the item.
+
+    One entry in the audit log says how many and how much; each line of the books names who made it anyway.
+    """
     if not items:
         return []
     for item in items:
@@ -82,7 +86,13 @@ async def post_many(
         actor=actor,
         as_debt=as_debt,
     )
-    return [Posted(**row) for row in rows]
+    done = [Posted(**row) for row in rows]
+    fresh = [each.amount for each in done if each.fresh]
+    if fresh:
+        users = {item.user_id for item in items}
+        subject = users.pop() if len(users) == 1 else actor
+        await audit.record(db, subject, actor, "credits.posted_many", after={"lines": len(fresh), "amount": sum(fresh)})
+    return done
 
 
 async def settle_many(db: AsyncSession, items: Sequence[tuple[uuid.UUID, uuid.UUID, int]]) -> list[Settled]:

@@ -1,19 +1,21 @@
 """Money that comes in and goes back, and what is set by hand: each verb is one call of one database function
-(`sql/40_money.sql`), which is the only writer.
+(`sql/40_money.sql`), which is the only writer. What a person does by hand is written into the audit log with it.
 
 They run inside the caller's transaction, and work in every state of an account. Asked a second time they give the first
 answer. Amounts are whole credits.
 """
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from talktime.accounts import audit
 from talktime.credits.functions import NotEnoughCredit, many, one, texts, whole, whole32
-from talktime.credits.models import ClaimState, NotCharged, TransactionType
+from talktime.credits.models import ClaimState, CreditAccount, NotCharged, TransactionType
 from talktime.db.session import Database
 
 __all__ = ["NotEnoughCredit"]
@@ -118,7 +120,11 @@ async def waive(
     db: AsyncSession, user: uuid.UUID, call: uuid.UUID, reason: NotCharged | str, actor: uuid.UUID
 ) -> Waiver:
     """The operator does not charge a call. Needs a transaction that is everyone's."""
-    return Waiver(**await one(db, "waive_v1", user, call=call, reason=str(reason), actor=actor))
+    done = Waiver(**await one(db, "waive_v1", user, call=call, reason=str(reason), actor=actor))
+    if done.fresh:
+        after: dict[str, audit.Value] = {"call_id": str(call), "reason": str(reason), "amount": done.amount}
+        await audit.record(db, user, actor, "call.waived", after=after)
+    return done
 
 
 async def claim(db: AsyncSession, user: uuid.UUID, call: uuid.UUID, reason: NotCharged | str) -> Claim:
@@ -132,7 +138,12 @@ async def decide_claim(
 ) -> ClaimState:
     """The operator's word on a claim. Needs a transaction that is everyone's."""
     row = await one(db, "decide_claim_v1", user, call=call, grant=grant, actor=actor, note=note)
-    return ClaimState(row["state"])
+    state = ClaimState(row["state"])
+    if row["fresh"]:
+        before = {"state": ClaimState.REQUESTED.value}
+        after = {"call_id": str(call), "state": state.value, "amount": row["amount"]}
+        await audit.record(db, user, actor, f"claim.{state.value.lower()}", before=before, after=after)
+    return state
 
 
 async def adjust(
@@ -147,7 +158,7 @@ async def adjust(
 ) -> Posting:
     """Give (or, negative, take) credits by hand; the reference makes it happen once. Raises NotEnoughCredit.
 
-    The operator's verb is `adjustments.request`, which knows when a second person is needed.
+    The operator's verb is `adjustments.request`, which knows when a second person is needed, and keeps the audit log.
     """
     texts(reference, reason)
     row = await one(
@@ -167,7 +178,11 @@ async def payout(db: AsyncSession, user: uuid.UUID, reference: str, actor: uuid.
     """What is left on a closed account leaves the books. Needs a transaction that is everyone's."""
     texts(reference, "-")
     await one_way_out(db, user)
-    return Posting(**await one(db, "payout_v1", user, reference=reference, actor=actor))
+    done = Posting(**await one(db, "payout_v1", user, reference=reference, actor=actor))
+    if done.fresh:
+        after = {"seq": done.seq, "amount": done.amount, "balance": done.balance_after}
+        await audit.record(db, user, actor, "credits.paid_out", after=after)
+    return done
 
 
 async def one_way_out(db: AsyncSession, user: uuid.UUID) -> None:
@@ -181,23 +196,40 @@ async def rent(db: AsyncSession, user: uuid.UUID, number: uuid.UUID, month: date
 
 
 async def set_limits(
-    db: AsyncSession, user: uuid.UUID, *, grace_limit: int | None = None, max_open_calls: int | None = None
+    db: AsyncSession,
+    user: uuid.UUID,
+    *,
+    grace_limit: int | None = None,
+    max_open_calls: int | None = None,
+    actor: uuid.UUID | None = None,
 ) -> Limits:
-    """Set how far running calls may go below zero and how many may run; None leaves one as it is."""
-    row = await one(
-        db,
-        "set_limits_v1",
-        user,
-        grace=None if grace_limit is None else whole(grace_limit, "grace limit"),
-        open_calls=None if max_open_calls is None else whole32(max_open_calls, "number of calls"),
-    )
+    """Set how far running calls may go below zero and how many may run; None leaves one as it is.
+
+    `actor` is the operator who does it; nobody is the installation itself.
+    """
+    grace = None if grace_limit is None else whole(grace_limit, "grace limit")
+    open_calls = None if max_open_calls is None else whole32(max_open_calls, "number of calls")
+    # Changing nothing locks the account and says how it is.
+    before = await one(db, "set_limits_v1", user, grace=None, open_calls=None)
+    row = await one(db, "set_limits_v1", user, grace=grace, open_calls=open_calls)
+    await _record_change(db, user, actor, "limits.set", (before, row))
     return Limits(**row)
 
 
 async def set_guards(
-    db: AsyncSession, user: uuid.UUID, *, per_day: int | None, per_call: int | None, per_caller: int | None
+    db: AsyncSession,
+    user: uuid.UUID,
+    *,
+    per_day: int | None,
+    per_call: int | None,
+    per_caller: int | None,
+    actor: uuid.UUID | None = None,
 ) -> None:
-    """Set all three spend guards, in credits; None is none."""
+    """Set all three spend guards, in credits; None is none.
+
+    `actor` is the operator when the customer does not do it.
+    """
+    before = await _chosen(db, user)
     await one(
         db,
         "set_guards_v1",
@@ -206,11 +238,19 @@ async def set_guards(
         per_call=None if per_call is None else whole(per_call, "limit per call"),
         per_caller=None if per_caller is None else whole(per_caller, "limit per caller"),
     )
+    await _record_change(db, user, actor or user, "guards.set", (before, await _chosen(db, user)))
 
 
-async def set_low_balance(db: AsyncSession, user: uuid.UUID, threshold: int | None) -> None:
-    """Tell the customer, once each time, when the balance falls below so many credits; None never."""
+async def set_low_balance(
+    db: AsyncSession, user: uuid.UUID, threshold: int | None, *, actor: uuid.UUID | None = None
+) -> None:
+    """Tell the customer, once each time, when the balance falls below so many credits; None never.
+
+    `actor` is the operator when the customer does not do it.
+    """
+    before = await _chosen(db, user)
     await one(db, "set_low_balance_v1", user, threshold=None if threshold is None else whole(threshold, "threshold"))
+    await _record_change(db, user, actor or user, "low_balance.set", (before, await _chosen(db, user)))
 
 
 async def block(db: AsyncSession, user: uuid.UUID, reason: str | None) -> None:
@@ -221,3 +261,30 @@ async def block(db: AsyncSession, user: uuid.UUID, reason: str | None) -> None:
 async def close(db: AsyncSession, user: uuid.UUID) -> list[uuid.UUID]:
     """Let nothing start any more and cut off what runs; gives the calls that are to be hung up."""
     return [row["call_id"] for row in await many(db, "close_v1", user=user)]
+
+
+_CHOSEN = ("day_limit", "call_limit", "caller_limit", "low_balance")
+
+
+async def _chosen(db: AsyncSession, user: uuid.UUID) -> dict[str, int | None]:
+    """What a customer chose; nothing before there is an account."""
+    found = await db.execute(
+        select(*(getattr(CreditAccount, name) for name in _CHOSEN)).where(CreditAccount.user_id == user)
+    )
+    row = found.first()
+    return dict.fromkeys(_CHOSEN) if row is None else dict(zip(_CHOSEN, row, strict=True))
+
+
+async def _record_change(
+    db: AsyncSession,
+    user: uuid.UUID,
+    actor: uuid.UUID | None,
+    act: str,
+    change: tuple[Mapping[str, int | None], Mapping[str, int | None]],
+) -> None:
+    """Write down what changed, when something did; `change` is how it was and how it is."""
+    before, after = change
+    changed = [name for name in after if before[name] != after[name]]
+    if changed:
+        pick = [{name: values[name] for name in changed} for values in (before, after)]
+        await audit.record(db, user, actor, act, before=pick[0], after=pick[1])

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from talktime.accounts import audit
 from talktime.credits.models import CreditPack
 from talktime.errors import BadInput, NotFound
 from talktime.gateways import currencies
@@ -53,8 +54,12 @@ async def create(
     currency: str,
     position: int = 0,
     active: bool = True,
+    actor: uuid.UUID | None = None,
 ) -> CreditPack:
-    """A new pack. Raises BadInput. Needs a transaction that is everyone's, as the verbs below do."""
+    """A new pack. Raises BadInput. Needs a transaction that is everyone's, as the verbs below do.
+
+    `actor` is the operator who does it; without one the installation does, which the audit log is not about.
+    """
     values = {
         "name": name,
         "credits": credits,
@@ -66,29 +71,51 @@ async def create(
     pack = CreditPack(**_checked(values))
     db.add(pack)
     await db.flush()
+    if actor is not None:
+        await audit.record(db, actor, actor, "pack.made", after=_row(pack))
     return pack
 
 
-async def change(db: AsyncSession, pack: uuid.UUID, **changes: Any) -> CreditPack:
+async def change(db: AsyncSession, pack: uuid.UUID, *, actor: uuid.UUID | None = None, **changes: Any) -> CreditPack:
     """Change `name`, `credits`, `price_minor`, `currency`, `position` or `active`. Raises NoSuchPack, BadInput.
 
     Purchases that were begun keep what they copied. Top-ups that agreed to the old price stop.
     """
-    found = await find(db, pack)
+    found = await _locked(db, pack)
+    before, called = _row(found), found.name
     values = {field: getattr(found, field) for field in _FIELDS}
     assert changes.keys() <= values.keys(), changes.keys() - values.keys()
     for field, value in _checked({**values, **changes}).items():
         setattr(found, field, value)
     await db.flush()
+    await _record_change(db, actor, before, found, is_renamed=found.name != called)
     return found
 
 
-async def deactivate(db: AsyncSession, pack: uuid.UUID) -> CreditPack:
+async def deactivate(db: AsyncSession, pack: uuid.UUID, *, actor: uuid.UUID | None = None) -> CreditPack:
     """Take a pack off sale; what was bought of it stays bought. Raises NoSuchPack."""
-    found = await find(db, pack)
+    found = await _locked(db, pack)
+    before = _row(found)
     found.active = False
     await db.flush()
+    await _record_change(db, actor, before, found, is_renamed=False)
     return found
+
+
+async def _locked(db: AsyncSession, pack: uuid.UUID) -> CreditPack:
+    found = await db.get(CreditPack, pack, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise NoSuchPack
+    return found
+
+
+async def _record_change(
+    db: AsyncSession, actor: uuid.UUID | None, before: Mapping[str, audit.Value], pack: CreditPack, *, is_renamed: bool
+) -> None:
+    """Its name is a text that somebody typed: that it changed is written down, and how stands on the pack."""
+    after = _row(pack)
+    if actor is not None and (is_renamed or after != before):
+        await audit.record(db, actor, actor, "pack.changed", before=before, after={**after, "renamed": is_renamed})
 
 
 def _checked(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -111,6 +138,10 @@ def _checked(values: Mapping[str, Any]) -> Mapping[str, Any]:
     if values["price_minor"] == 0 and values["active"]:
         raise BadInput("What is on sale costs something: give credits away with an adjustment instead.")
     return {**values, "name": name.strip()}
+
+
+def _row(pack: CreditPack) -> dict[str, audit.Value]:
+    return {"pack_id": str(pack.id), **{field: getattr(pack, field) for field in _FIELDS if field != "name"}}
 
 
 _FIELDS = ("name", "credits", "price_minor", "currency", "position", "active")

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from talktime.accounts import audit
 from talktime.accounts.models import User
 from talktime.credits.functions import whole
 from talktime.credits.models import Price, PriceKind
@@ -80,6 +81,7 @@ async def set_price(
     price = Price(user_id=user, kind=kind, valid_from=begins, created_by=actor, **figures)
     db.add(price)
     await db.flush()
+    await _record(db, "price.set", actor, before=there, after=price)
     return price
 
 
@@ -107,6 +109,7 @@ async def follow_list(
     price = Price(user_id=user, kind=kind, valid_from=begins, created_by=actor, follows_list=True, **figures)
     db.add(price)
     await db.flush()
+    await _record(db, "price.ended", actor, before=there, after=price)
     return price
 
 
@@ -143,6 +146,15 @@ async def _newest(db: AsyncSession, user: uuid.UUID | None, kind: PriceKind, at:
     """The line that counts for a user, or (None) for everybody, at a moment."""
     begun = select(Price).where(_whose(user), Price.kind == kind, Price.valid_from <= at)
     return (await db.execute(begun.order_by(Price.valid_from.desc(), Price.id.desc()).limit(1))).scalar_one_or_none()
+
+
+async def _record(db: AsyncSession, act: str, actor: uuid.UUID, *, before: Price | None, after: Price) -> None:
+    """In the audit log a price for everybody is about the operator who set it."""
+    held = None if before is None or before.follows_list else {name: getattr(before, name) for name in _FIGURES}
+    holds = {} if after.follows_list else {name: getattr(after, name) for name in _FIGURES}
+    about = {"price_id": str(after.id), "kind": after.kind.value, "valid_from": after.valid_from.isoformat()}
+    everybody = {"everybody": after.user_id is None}
+    await audit.record(db, after.user_id or actor, actor, act, before=held, after={**about, **everybody, **holds})
 
 
 async def _begin(db: AsyncSession, valid_from: datetime | None) -> datetime:

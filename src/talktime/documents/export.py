@@ -19,31 +19,32 @@ _LINES_PER_CHUNK = 500
 
 def statement_csv(rows: Iterable[StatementLine]) -> Iterator[str]:
     """The lines as text, in chunks; the first begins with the names of the columns."""
-    yield _text([HEADER])
+    yield csv_text([HEADER])
     waiting = iter(rows)
     while chunk := list(islice(waiting, _LINES_PER_CHUNK)):
-        yield _text([_cells(row) for row in chunk])
+        yield csv_text([_cells(row) for row in chunk])
 
 
 async def stream_statement_csv(rows: AsyncIterable[StatementLine]) -> AsyncIterator[str]:
     """The same, for lines that come while they are read."""
-    yield _text([HEADER])
+    yield csv_text([HEADER])
     chunk: list[Sequence[str | int]] = []
     async for row in rows:
         chunk.append(_cells(row))
         if len(chunk) >= _LINES_PER_CHUNK:
-            yield _text(chunk)
+            yield csv_text(chunk)
             chunk = []
     if chunk:
-        yield _text(chunk)
+        yield csv_text(chunk)
 
 
 def _cells(row: StatementLine) -> Sequence[str | int]:
     at = row.at.astimezone(UTC).isoformat()
-    return (row.seq, at, _harmless(row.kind), _harmless(row.description), row.amount, row.balance_after)
+    return (row.seq, at, harmless(row.kind), harmless(row.description), row.amount, row.balance_after)
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
+    """What people wrote, as a cell that no spreadsheet takes for a formula, and that any of them can read."""
     # NUL ends a cell, or the file, for some readers; a lone surrogate cannot be encoded, and would end the download.
     text = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     # Some spreadsheets skip what is blank before they look for a formula.
@@ -51,7 +52,8 @@ def _harmless(text: str) -> str:
     return f"'{text}" if begins_formula else text
 
 
-def _text(rows: Iterable[Sequence[str | int]]) -> str:
+def csv_text(rows: Iterable[Sequence[str | int]]) -> str:
+    """Rows as RFC 4180 has them; the cells are to be `harmless` already."""
     buffer = io.StringIO(newline="")
     csv.writer(buffer, lineterminator="\r\n").writerows(rows)
     return buffer.getvalue()

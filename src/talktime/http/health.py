@@ -1,9 +1,12 @@
 """Two questions of a load balancer: does this process live, and may it be sent work?
 
 `/healthz` looks at nothing outside the process, so that a database that is away does not get every process restarted.
+Who asks it with a challenge learns whether the process that answers has their secret: `talktime doctor` asks so whether
+the public address leads here. The proof is good for nothing else.
 """
 
 import asyncio
+import re
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -12,6 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from talktime.accounts import sessions
 from talktime.http.context import Context, context_of
 from talktime.http.problems import DATABASE_AWAY
+from talktime.security import sign
+from talktime.settings import Settings
 
 DATABASE_SECONDS = 2.0
 
@@ -19,9 +24,16 @@ router = APIRouter()
 
 
 @router.get("/healthz")
-async def healthz() -> Response:
+async def healthz(request: Request, challenge: str | None = None) -> Response:
     """The process lives."""
-    return _answer(200, {"status": "ok"})
+    if challenge is None or re.fullmatch(r"[\w-]{20,64}", challenge, re.ASCII) is None:
+        return _answer(200, {"status": "ok"})
+    return _answer(200, {"status": "ok", "proof": proof_of(context_of(request).settings, challenge)})
+
+
+def proof_of(settings: Settings, challenge: str) -> str:
+    """What only an installation with this secret can answer to a challenge."""
+    return sign(settings.secret, "health", challenge)
 
 
 @router.get("/readyz")

@@ -65,7 +65,7 @@ def harden(app: FastAPI) -> None:
 
 def cookie_name(settings: Settings) -> str:
     """With https a name that a browser takes only from this very host over a safe line."""
-    return "__Host-talktime" if _is_https(settings) else "talktime_session"
+    return "__Host-talktime" if is_https(settings) else "talktime_session"
 
 
 def session_token(request: Request, settings: Settings) -> str | None:
@@ -80,7 +80,7 @@ def set_session(response: Response, settings: Settings, token: str) -> None:
         token,
         max_age=int(SESSION_LASTS.total_seconds()),
         path="/",
-        secure=_is_https(settings),
+        secure=is_https(settings),
         httponly=True,
         samesite="lax",
     )
@@ -88,7 +88,7 @@ def set_session(response: Response, settings: Settings, token: str) -> None:
 
 def clear_session(response: Response, settings: Settings) -> None:
     """Take it away again."""
-    response.delete_cookie(cookie_name(settings), path="/", secure=_is_https(settings), httponly=True, samesite="lax")
+    response.delete_cookie(cookie_name(settings), path="/", secure=is_https(settings), httponly=True, samesite="lax")
 
 
 def refuse_other_sites(request: Request, settings: Settings) -> None:
@@ -102,14 +102,17 @@ def refuse_other_sites(request: Request, settings: Settings) -> None:
         allowed = site in ("same-origin", "none")
     else:
         origin = request.headers.get("origin")
-        # Ours is also the address in the browser's bar: a server that listens on 0.0.0.0 has many.
-        own = {_origin(settings.base_url), _origin(f"{request.url.scheme}://{request.headers.get('host', '')}")}
+        own = {_origin(settings.base_url)}
+        if settings.public_url is None:
+            # Ours is also the address in the browser's bar: a server that listens on 0.0.0.0 has many.
+            own.add(_origin(f"{request.url.scheme}://{request.headers.get('host', '')}"))
         allowed = origin is None or _origin(origin) in own - {None}
     if not allowed:
         raise Refused("This form was sent from another site. Open the page here and try again.")
 
 
-def _is_https(settings: Settings) -> bool:
+def is_https(settings: Settings) -> bool:
+    """Whether browsers reach us over a safe line; then cookies travel on no other."""
     return settings.base_url.startswith("https://")
 
 

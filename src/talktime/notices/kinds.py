@@ -12,6 +12,7 @@ from typing import Any
 LANGUAGES = ("en", "de")
 CREDITS_PAGE = "/credits"
 CALL_PAGE = "/calls/{call_id}"
+SECOND_FACTOR_PAGE = "/settings/second-factor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,10 @@ KINDS: Mapping[str, Kind] = {
     "purchase_paid": Kind(frozenset({"purchase_id", "credits"})),
     "refunded": Kind(frozenset({"purchase_id", "credits"})),
     "charge_claim_decided": Kind(frozenset({"call_id", "granted"}), CALL_PAGE),
+    "password_changed": Kind(frozenset(), "/settings/password"),
+    "second_factor_on": Kind(frozenset(), SECOND_FACTOR_PAGE),
+    "second_factor_off": Kind(frozenset(), SECOND_FACTOR_PAGE),
+    "recovery_code_used": Kind(frozenset({"left"}), SECOND_FACTOR_PAGE),
 }
 
 

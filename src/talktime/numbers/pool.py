@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from talktime.accounts import audit
 from talktime.agents.models import Agent
 from talktime.errors import BadInput, Conflict, NotFound
 from talktime.numbers.models import PhoneNumber, PhoneStatus
@@ -23,14 +24,28 @@ def e164(number: str, region: str | None = None) -> str:
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
 
 
-async def add(db: AsyncSession, number: str, *, carrier: str, carrier_number_id: str | None = None) -> PhoneNumber:
-    """Put a number into the pool; one that is there already is left as it is."""
+async def add(
+    db: AsyncSession,
+    number: str,
+    *,
+    carrier: str,
+    carrier_number_id: str | None = None,
+    actor: uuid.UUID | None = None,
+) -> PhoneNumber:
+    """Put a number into the pool; one that is there already is left as it is.
+
+    `actor` is the operator who does it; without one the installation does, which the audit log is not about.
+    """
     number = e164(number)
-    await db.execute(
+    added = await db.execute(
         insert(PhoneNumber)
         .values(number=number, carrier=carrier, carrier_number_id=carrier_number_id)
         .on_conflict_do_nothing(index_elements=[PhoneNumber.number])
+        .returning(PhoneNumber.id)
     )
+    added_id = added.scalar_one_or_none()
+    if added_id is not None and actor is not None:
+        await audit.record(db, actor, actor, "number.added", after={"number_id": str(added_id), "carrier": carrier})
     return (await db.execute(select(PhoneNumber).where(PhoneNumber.number == number))).scalar_one()
 
 
@@ -46,8 +61,13 @@ async def answering_agents(db: AsyncSession, limit: int = 100) -> list[tuple[uui
     return [(user, agent, version) for user, agent, version in rows if version is not None]
 
 
-async def assign(db: AsyncSession, number: str, *, user: uuid.UUID, agent: uuid.UUID) -> PhoneNumber:
-    """Give a free number to a user's agent. The same again changes nothing; a number of somebody else is a conflict."""
+async def assign(
+    db: AsyncSession, number: str, *, user: uuid.UUID, agent: uuid.UUID, actor: uuid.UUID | None = None
+) -> PhoneNumber:
+    """Give a free number to a user's agent. The same again changes nothing; a number of somebody else is a conflict.
+
+    `actor` is who does it; nobody is the installation itself.
+    """
     row = (
         await db.execute(select(PhoneNumber).where(PhoneNumber.number == number).with_for_update())
     ).scalar_one_or_none()
@@ -55,8 +75,16 @@ async def assign(db: AsyncSession, number: str, *, user: uuid.UUID, agent: uuid.
         raise NotFound(f"{number} is not in the pool.")
     if row.status == PhoneStatus.RELEASED or (row.user_id is not None and row.user_id != user):
         raise Conflict(f"{number} is not free.")
+    before = _state(row)
     row.status = PhoneStatus.ASSIGNED
     row.user_id = user
     row.agent_id = agent
     await db.flush()
+    if _state(row) != before:
+        after = {"number_id": str(row.id), **_state(row)}
+        await audit.record(db, user, actor, "number.assigned", before=before, after=after)
     return row
+
+
+def _state(number: PhoneNumber) -> dict[str, audit.Value]:
+    return {"status": number.status.value, "agent_id": str(number.agent_id) if number.agent_id else None}

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from talktime.accounts import audit
 from talktime.errors import BadInput
 from talktime.payments.invoice_models import BillingDetails
 
@@ -57,15 +58,22 @@ async def of(db: AsyncSession, user: uuid.UUID) -> Details:
     return Details() if row is None else Details(**{each.name: getattr(row, each.name) for each in fields(Details)})
 
 
-async def keep(db: AsyncSession, user: uuid.UUID, details: Details) -> Details:
-    """Keep what is to stand on somebody's documents from now on, and give it as it is kept. Raises WrongDetails."""
+async def keep(db: AsyncSession, user: uuid.UUID, details: Details, *, actor: uuid.UUID | None = None) -> Details:
+    """Keep what is to stand on somebody's documents from now on, and give it as it is kept. Raises WrongDetails.
+
+    `actor` is the operator when the customer does not do it.
+    """
     tidy = _tidy(details)
     wrong = {name: message for name, message in _checks(tidy).items() if message}
     if wrong:
         raise WrongDetails(wrong)
-    values = asdict(tidy)
+    values, before = asdict(tidy), asdict(await of(db, user))
     row = insert(BillingDetails).values(user_id=user, **values)
     await db.execute(row.on_conflict_do_update(index_elements=[BillingDetails.user_id], set_=values))
+    changed = [name for name, value in values.items() if before[name] != value]
+    if changed:
+        # Which of them, and not what they are: those are personal.
+        await audit.record(db, user, actor or user, "billing_details.changed", after={"changed": changed})
     return tidy
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from talktime.accounts import audit
 from talktime.accounts.models import Role, User, UserStatus
 from talktime.credits import money
 from talktime.credits.account import funds_of
@@ -120,6 +121,8 @@ async def _ask(
         )
         db.add(request)
         await db.flush()
+        asked: dict[str, audit.Value] = {"purchase_id": str(purchase_id), "amount_minor": amount}
+        await audit.record(db, user, actor, "refund.asked", after={**asked, "currency": purchase.currency})
     elif request.purchase_id != purchase_id or (amount_minor is not None and request.amount_minor != amount_minor):
         raise Conflict("This key was used for another refund: take a new one.")
     elif request.state is RefundRequestState.REFUSED:
@@ -173,8 +176,14 @@ async def _end(
 ) -> RefundRequest:
     found = await db.get(RefundRequest, (request.user_id, request.request_key))
     assert found is not None, request.request_key
+    before = found.state
     found.state = state
     found.refund_id = refund_id
+    if before is not state:
+        after: dict[str, audit.Value] = {"state": state.value, "purchase_id": str(request.purchase_id)}
+        after |= {"refund_id": refund_id, "amount_minor": request.amount_minor}
+        act = f"refund.{state.value.lower()}"
+        await audit.record(db, request.user_id, request.actor_id, act, before={"state": before.value}, after=after)
     return found
 
 

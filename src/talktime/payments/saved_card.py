@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime import log
+from talktime.accounts import audit
 from talktime.accounts.models import User, UserStatus
 from talktime.alerts import raise_alert
 from talktime.credits.functions import whole
@@ -57,8 +58,12 @@ async def of(db: AsyncSession, user: uuid.UUID) -> TopUp | None:
     return row
 
 
-async def choose(db: AsyncSession, user: uuid.UUID, choice: Choice, now: datetime) -> None:
+async def choose(
+    db: AsyncSession, user: uuid.UUID, choice: Choice, now: datetime, *, actor: uuid.UUID | None = None
+) -> None:
     """Switch it on, or change it; `now` is when the customer agreed. Raises NoSavedCard, NotForSale, BadInput.
+
+    `actor` is the operator when the customer does not do it.
 
     Declines of before are forgotten, but not while one of them is still waited for: saving again is no way to have a
     card asked again at once. Another card is (`save`).
@@ -74,6 +79,7 @@ async def choose(db: AsyncSession, user: uuid.UUID, choice: Choice, now: datetim
         raise Conflict("The price of this pack has changed: look at it again.")
     if choice.ceiling_minor < pack.price_minor:
         raise BadInput("The ceiling for a month is less than the pack costs, so nothing could ever be bought.")
+    before = _terms(await of(db, user))
     changed = await db.execute(
         update(TopUp)
         .where(TopUp.user_id == user, TopUp.payment_method_id.is_not(None))
@@ -95,13 +101,37 @@ async def choose(db: AsyncSession, user: uuid.UUID, choice: Choice, now: datetim
     )
     if changed.first() is None:
         raise NoSavedCard
+    await audit.record(db, user, actor or user, "top_up.on", before=before, after=_terms(await of(db, user)))
 
 
-async def off(db: AsyncSession, user: uuid.UUID) -> None:
-    """Charge nothing any more; a charge that is under way ends as it ends."""
-    await db.execute(
-        update(TopUp).where(TopUp.user_id == user).values(enabled=False).execution_options(synchronize_session=False)
+async def off(db: AsyncSession, user: uuid.UUID, *, actor: uuid.UUID | None = None) -> None:
+    """Charge nothing any more; a charge that is under way ends as it ends.
+
+    `actor` is the operator when the customer does not do it.
+    """
+    if await _switch_off(db, user):
+        await audit.record(db, user, actor or user, "top_up.off", before={"enabled": True}, after={"enabled": False})
+
+
+async def _switch_off(db: AsyncSession, user: uuid.UUID) -> bool:
+    """False when it was off already."""
+    changed = await db.execute(
+        update(TopUp)
+        .where(TopUp.user_id == user, TopUp.enabled)
+        .values(enabled=False)
+        .returning(TopUp.user_id)
+        .execution_options(synchronize_session=False)
     )
+    return changed.first() is not None
+
+
+def _terms(chosen: TopUp | None) -> dict[str, audit.Value]:
+    """What a customer allows to be charged: ids and sums."""
+    if chosen is None:
+        return {"enabled": False}
+    terms: dict[str, audit.Value] = {"enabled": chosen.enabled, "threshold": chosen.threshold}
+    terms |= {"pack_id": str(chosen.pack_id) if chosen.pack_id else None, "price_minor": chosen.price_minor}
+    return {**terms, "currency": chosen.currency, "ceiling_minor": chosen.ceiling_minor}
 
 
 async def save(database: Database, gateway: Gateway, user: uuid.UUID, purchase: uuid.UUID, payment_id: str) -> bool:
@@ -145,8 +175,16 @@ async def save(database: Database, gateway: Gateway, user: uuid.UUID, purchase: 
     return True
 
 
-async def forget(database: Database, gateway: Gateway, user: uuid.UUID) -> None:
-    """Charge the card no more, and let the company forget it. Raises ProviderError; then it may be asked again."""
+async def forget(database: Database, gateway: Gateway, user: uuid.UUID, *, actor: uuid.UUID | None = None) -> None:
+    """Charge the card no more, and let the company forget it. Raises ProviderError; then it may be asked again.
+
+    `actor` is the operator when the customer does not do it.
+    """
+    await _forget(database, gateway, user, actor or user)
+
+
+async def _forget(database: Database, gateway: Gateway, user: uuid.UUID, actor: uuid.UUID | None) -> None:
+    """Nobody forgets it where an account is closed: that has an actor of its own."""
     async with database.transaction(everyone=WHY) as db:
         found = await db.scalar(select(TopUp).where(TopUp.user_id == user).with_for_update())
         if found is None or found.payment_method_id is None or found.gateway != gateway.name:
@@ -155,13 +193,16 @@ async def forget(database: Database, gateway: Gateway, user: uuid.UUID) -> None:
         method = found.payment_method_id
     await gateway.forget_card(method)
     async with database.transaction(everyone=WHY) as db:
-        await db.execute(
+        gone = await db.execute(
             update(TopUp)
             # Another card may have been saved in the meantime: that one stays.
             .where(TopUp.user_id == user, TopUp.payment_method_id == method)
             .values(enabled=False, payment_method_id=None, brand="", last4="", expires_month=None, expires_year=None)
+            .returning(TopUp.user_id)
             .execution_options(synchronize_session=False)
         )
+        if gone.first() is not None:
+            await audit.record(db, user, actor, "card.forgotten")
 
 
 async def leave(database: Database, gateways: Mapping[str, Gateway], user: uuid.UUID) -> bool:
@@ -170,7 +211,7 @@ async def leave(database: Database, gateways: Mapping[str, Gateway], user: uuid.
     False when the company did not take it on, in time or at all; then the operator is alerted, once.
     """
     async with database.transaction(everyone=LEAVES_WHY) as db:
-        await off(db, user)
+        await _switch_off(db, user)
         found = await of(db, user)
         card = None if found is None or found.payment_method_id is None else (found.gateway, found.payment_method_id)
     if card is None:
@@ -178,7 +219,7 @@ async def leave(database: Database, gateways: Mapping[str, Gateway], user: uuid.
     name, method = str(card[0]), card[1]
     try:
         async with asyncio.timeout(_FORGET_SECONDS):
-            await forget(database, gateways[name], user)
+            await _forget(database, gateways[name], user, None)
     except (ProviderError, KeyError, TimeoutError) as error:
         _LOGGER.warning("the card of a closed account was not forgotten", user_id=str(user), error=type(error).__name__)
         async with database.transaction(everyone=LEAVES_WHY) as db:

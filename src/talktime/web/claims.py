@@ -13,7 +13,7 @@ from talktime.http.context import context_of
 from talktime.web.forms import read_form
 from talktime.web.receipts import CLAIM_REASONS
 from talktime.web.routing import PageRoute
-from talktime.web.signing_in import signed_in
+from talktime.web.who import signed_in
 
 router = APIRouter(route_class=PageRoute)
 

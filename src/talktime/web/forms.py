@@ -1,6 +1,7 @@
 """What people send with a form: read once, bounded, checked field by field, so that an error stands beside its field.
 
-The one rule: a form of another site is refused before anything of it is read.
+The one rule: a form of another site is refused before anything of it is read, and one that this browser was not shown
+before anything is done with it (`routing.PageRoute` sees to both, for every page).
 """
 
 import re
@@ -12,8 +13,6 @@ from fastapi import Request
 from talktime.errors import BadInput
 from talktime.gateways import currencies
 from talktime.http.body import BodyRefused, CutShort, TooLarge, WrongLength, read_body
-from talktime.http.context import context_of
-from talktime.http.security import refuse_other_sites
 
 _BYTES_MAX = 16 * 1024
 _BODY_SECONDS = 10.0
@@ -68,8 +67,14 @@ class Form:
 
 
 async def read_form(request: Request) -> Form:
-    """The form that came with a request. Raises Refused for another site's, BadInput for what is no form."""
-    refuse_other_sites(request, context_of(request).settings)
+    """The form that came with a request, read once. Raises BadInput for what is no form."""
+    form: Form | None = getattr(request.state, "form", None)
+    if form is None:
+        form = request.state.form = await _read(request)
+    return form
+
+
+async def _read(request: Request) -> Form:
     body = await _body(request)
     try:
         # Of a name that stands there twice the last one counts.

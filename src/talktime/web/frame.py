@@ -7,7 +7,8 @@ from talktime.accounts.models import Role
 from talktime.accounts.sessions import Identity
 from talktime.calls.history import CallRecord
 from talktime.credits.account import Funds
-from talktime.web import words
+from talktime.web import local, words
+from talktime.web.language import _
 from talktime.web.views import credit_sentence
 from talktime.web.words import Clock
 
@@ -21,10 +22,23 @@ def frame(identity: Identity, funds: Funds, live: Sequence[CallRecord], clock: C
         "name": identity.name,
         "zone": clock.zone,
         "here": here,
-        "is_operator": identity.role == Role.ADMIN,
+        "is_operator": identity.role == Role.ADMIN and identity.actor_id is None,
+        "remind": identity.role == Role.ADMIN and identity.actor_id is None and not identity.has_second_factor,
         "live_count": len(live),
+        "wallet": {"balance": local.figure(funds.balance), "held": _held(funds.held, len(live))},
+        # The same in English, for pages that are not translated yet.
         "balance": words.figure(funds.balance),
         "held": words.held_in_words(funds.held, len(live)),
         "credit_sentence": credit_sentence(funds),
         "poll_seconds": LIVE_SECONDS if live else QUIET_SECONDS,
     }
+
+
+def _held(held: int, calls: int) -> str:
+    """What is set aside, and for what: `75 held by 2 live calls`."""
+    if not held:
+        return _("nothing is held")
+    if not calls:
+        return _("{held} held until a call is settled").format(held=local.figure(held))
+    said = _("{held} held by 1 live call") if calls == 1 else _("{held} held by {calls} live calls")
+    return said.format(held=local.figure(held), calls=calls)

@@ -3,15 +3,35 @@
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from talktime.http import health
+from talktime.http.context import context_of
 from talktime.http.problems import problem
 from talktime.http.security import harden
-from talktime.web import assets, claims, operator, pages, signing_in, statements, wallet
+from talktime.web import (
+    assets,
+    claims,
+    local,
+    operator,
+    pages,
+    resetting,
+    settings_pages,
+    signing_in,
+    signing_up,
+    speaking,
+    statements,
+    wallet,
+)
+from talktime.web.language import _
 from talktime.web.render import error_page, warm
+from talktime.web.visit import visiting
 
 router = APIRouter(include_in_schema=False)
 router.include_router(pages.router)
 router.include_router(signing_in.router)
+router.include_router(signing_up.router)
+router.include_router(resetting.router)
+router.include_router(speaking.router)
 router.include_router(wallet.router)
+router.include_router(settings_pages.router)
 router.include_router(claims.router)
 router.include_router(statements.router)
 router.include_router(operator.router)
@@ -22,6 +42,7 @@ def install(app: FastAPI) -> None:
     """What every process gets, whichever parts it serves: headers, `/healthz` and `/readyz`, and a page for a browser
     that has lost its way."""
     warm()
+    local.warm()
     harden(app)
     app.include_router(health.router)
     app.add_exception_handler(404, _nowhere)
@@ -29,5 +50,6 @@ def install(app: FastAPI) -> None:
 
 async def _nowhere(request: Request, _error: Exception) -> Response:
     if "text/html" in request.headers.get("accept", ""):
-        return error_page(404, "There is no page at this address.")
+        with visiting(request, context_of(request).settings):
+            return error_page(404, _("There is no page at this address."))
     return problem(404, "Not Found")

@@ -13,7 +13,6 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from talktime.accounts.models import Role
 from talktime.accounts.reading import emails_of
 from talktime.accounts.sessions import Identity
 from talktime.alerts import board
@@ -23,16 +22,15 @@ from talktime.credits import adjustments, money
 from talktime.credits.account import funds_of
 from talktime.credits.models import Approval
 from talktime.db.session import Database
-from talktime.errors import BadInput, NotFound
+from talktime.errors import BadInput
 from talktime.gateways.currencies import format_money
 from talktime.http.context import Context, context_of
 from talktime.payments import overview
-from talktime.web import words
+from talktime.web import who, words
 from talktime.web.forms import Form, read_form
 from talktime.web.frame import frame
 from talktime.web.render import page
 from talktime.web.routing import PageRoute
-from talktime.web.signing_in import who_asks
 from talktime.web.words import Clock
 
 WHY = "the operator looks after everybody's money"
@@ -67,7 +65,7 @@ class Pile:
 @router.get("")
 async def operator_page(request: Request) -> Response:
     """Everything at once."""
-    identity = await _operator(request)
+    identity = await who.operator(request)
     return page("operator_money.html", **await _everything(context_of(request), identity))
 
 
@@ -108,7 +106,7 @@ async def decide_approval(request: Request, approval: uuid.UUID) -> Response:
 
 async def _done(request: Request, work: Callable[[Database, Identity, Form], Awaitable[None]]) -> Response:
     form = await read_form(request)
-    identity = await _operator(request)
+    identity = await who.operator(request)
     await work(context_of(request).database, identity, form)
     return RedirectResponse("/operator/money", 303)
 
@@ -119,14 +117,6 @@ def _choice(form: Form, *choices: str) -> str:
     if chosen not in choices:
         raise BadInput(f"Say what is to be done: {' or '.join(choices)}. Go back and choose one.")
     return chosen
-
-
-async def _operator(request: Request) -> Identity:
-    """Who asks, when that is an administrator; else there is no such page."""
-    identity = await who_asks(request)
-    if identity is None or identity.role != Role.ADMIN:
-        raise NotFound("There is no page at this address.")
-    return identity
 
 
 async def _everything(context: Context, identity: Identity) -> dict[str, Any]:

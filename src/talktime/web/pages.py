@@ -20,12 +20,13 @@ from talktime.http.context import Context, context_of
 from talktime.numbers.assigned import numbers_of
 from talktime.numbers.models import PhoneNumber
 from talktime.web import words
+from talktime.web.door import door_page
 from talktime.web.frame import frame
 from talktime.web.receipts import claim_view
 from talktime.web.render import page
 from talktime.web.routing import PageRoute
-from talktime.web.signing_in import signed_in, who_asks
 from talktime.web.views import AgentView, agent_view, call_view, reply_time
+from talktime.web.who import signed_in, who_asks
 from talktime.web.words import Clock
 
 CALLS_PER_PAGE = 20
@@ -39,7 +40,7 @@ async def overview(request: Request, before: uuid.UUID | None = None) -> Respons
     """The newest calls, live ones first; for somebody who is not signed in, what this is and how to get in."""
     identity = await who_asks(request)
     if identity is None:
-        return page("start.html")
+        return door_page(request, "start.html")
     values = await _overview(context_of(request), identity, before)
     return page("overview.html", **values)
 

@@ -3,16 +3,22 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from fastapi import Response
 
-from talktime.web import assets
+from talktime.accounts.sessions import VISIT_LASTS
+from talktime.web import assets, language, visit
+from talktime.web.words import clock_zone
 
 _TITLES = {
+    401: "Please sign in",
     403: "That is not allowed",
     404: "Not found",
     410: "This link was used",
+    421: "This is another address",
+    429: "Too many tries",
     503: "Not reachable at the moment",
 }
 
@@ -27,7 +33,7 @@ def page(
 
 def error_page(status: int, message: str, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
     """A page that says what went wrong, and what to do."""
-    title = _TITLES.get(status, "Something went wrong")
+    title = language._(_TITLES.get(status, "Something went wrong"))
     return page("error.html", status=status, headers=headers, title=title, message=message)
 
 
@@ -44,9 +50,40 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
-    environment.globals["static"] = assets.address_of
+    environment.install_gettext_callables(language._, language.ngettext_here, newstyle=True)  # type: ignore[attr-defined]  # the extension's
+    environment.globals |= {
+        "static": assets.address_of,
+        "csrf_field": visit.csrf_field,
+        "language": _language,
+        "languages": _languages,
+        "acting": _acting,
+    }
     return environment
+
+
+def _language() -> str:
+    said = visit.current()
+    return said.language if said else visit.LANGUAGES[0]
+
+
+def _languages() -> list[tuple[str, str, str, bool]]:
+    """The languages one can change to, each with its own name, where that is done, and whether it is spoken now."""
+    said = visit.current()
+    back = quote(visit.safe_next(said.path) if said else "/", safe="")
+    return [(code, name, f"/language/{code}?next={back}", code == _language()) for code, name in language.NAMES.items()]
+
+
+def _acting() -> dict[str, str] | None:
+    """Whom an operator is signed in as, and until when on their clock; None for everybody who is themselves."""
+    said = visit.current()
+    identity = said.identity if said else None
+    if identity is None or identity.actor_id is None:
+        return None
+    # In somebody else's place nobody confirms anything: it is when they came in.
+    until = (identity.confirmed_at + VISIT_LASTS).astimezone(clock_zone(identity.zone))
+    return {"name": identity.name, "email": identity.email, "until": f"{until:%H:%M}", "zone": identity.zone}
 
 
 _ENVIRONMENT = _environment()

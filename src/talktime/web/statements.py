@@ -34,7 +34,7 @@ from talktime.web import drawing, words
 from talktime.web.frame import frame
 from talktime.web.render import page
 from talktime.web.routing import PageRoute
-from talktime.web.signing_in import signed_in
+from talktime.web.who import signed_in
 from talktime.web.words import Clock
 
 _MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])", re.ASCII)

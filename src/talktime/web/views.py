@@ -74,7 +74,7 @@ def call_view(record: CallRecord, clock: Clock) -> CallView:
         elapsed = max(0, int((clock.now - call.answered_at).total_seconds()))
     took = elapsed if elapsed is not None else call.seconds or None
     outcome = words.outcome_of(call)
-    caller = words.number(call.caller, at_home=call.dialled) if call.caller else "Withheld number"
+    caller = words.number(call.caller, at_home=call.dialled) if call.caller else _nobody(record)
     if call.parent_id is not None:
         caller = f"{caller} → {words.number(call.dialled, at_home=call.caller) if call.dialled else 'a person'}"
     return CallView(
@@ -144,7 +144,13 @@ def _after_hours(agent: Agent, hours: OpeningHours | None) -> str:
     return f"{hours.zone} time; after hours callers get your fallback"
 
 
+def _nobody(record: CallRecord) -> str:
+    return "A caller who was forgotten" if record.call.forgotten_at is not None else "Withheld number"
+
+
 def _nothing(record: CallRecord) -> str:
+    if record.call.forgotten_at is not None:
+        return "What was said is gone with the caller, who was forgotten."
     if record.call.parent_id is not None:
         return "Nobody of ours listens to a call that was put through."
     return "Nothing was said yet." if record.is_live else "Nothing was said."

@@ -29,7 +29,7 @@ from talktime.web.forms import Form, read_form
 from talktime.web.frame import frame
 from talktime.web.render import page
 from talktime.web.routing import PageRoute
-from talktime.web.signing_in import signed_in
+from talktime.web.who import signed_in, themselves
 from talktime.web.words import Clock
 
 _PURCHASES_SHOWN = 12
@@ -98,7 +98,7 @@ async def set_billing_details(request: Request) -> Response:
 @router.post("/buy")
 async def buy(request: Request) -> Response:
     """Begin a purchase, and send the buyer to the payment company."""
-    form, identity = await _sent(request)
+    form, identity = await read_form(request), await themselves(request)
     context = context_of(request)
     gateway, key = context.gateway, form.text("key")
     if gateway is None:
@@ -153,7 +153,7 @@ async def bought(request: Request, key: str = "") -> Response:
 @router.post("/top-up")
 async def set_top_up(request: Request) -> Response:
     """Switch topping up by itself on, off, or change it."""
-    form, identity = await _sent(request)
+    form, identity = await read_form(request), await themselves(request)
     context = context_of(request)
     if form.text("do") == "off":
         async with context.database.transaction(user=identity.user_id) as db:
@@ -179,7 +179,7 @@ async def set_top_up(request: Request) -> Response:
 @router.post("/card/forget")
 async def forget_card(request: Request) -> Response:
     """Take the saved card away, here and at the payment company."""
-    form, identity = await _sent(request)
+    form, identity = await read_form(request), await themselves(request)
     context = context_of(request)
     try:
         if context.gateway is not None:
@@ -228,7 +228,7 @@ async def _credits(
 
 
 async def _sent(request: Request) -> tuple[Form, Identity]:
-    """The form, and who sent it. Raises NotFound for nobody."""
+    """The form, and who sent it. Raises NotSignedIn for nobody."""
     form = await read_form(request)
     return form, await signed_in(request)
 

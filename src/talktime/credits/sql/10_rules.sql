@@ -6,7 +6,7 @@ CREATE FUNCTION credit_cost(
     p_seconds bigint, p_rate bigint, p_fee bigint, p_initial integer, p_increment integer, p_free integer
 ) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
-    WHEN p_seconds <= 0 OR p_seconds < p_free THEN 0
+    WHEN p_seconds < greatest(p_free, 1) THEN 0
     ELSE p_fee + (p_rate * (
         p_initial + (greatest(p_seconds - p_initial, 0) + p_increment - 1) / p_increment * p_increment
     ) + 59) / 60

@@ -3,14 +3,12 @@
 -- expression decides; the rules behind it only give the name.
 
 CREATE FUNCTION credit_account_is_sound(a credit_accounts) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
-DECLARE
-    -- No balance and no hold comes near this; one that does is a bug.
-    c_fence CONSTANT bigint := 1000000000000000;
 BEGIN
+    -- (No balance and no hold comes near 10^15; one that does is a bug.)
     IF (least(a.balance - a.held + a.grace_limit + a.clawback_debt, a.held, a.grace_limit, a.clawback_debt, a.spent_today,
               a.seq, a.day_limit, a.call_limit, a.caller_limit, a.low_balance) >= 0
         AND least(a.open_calls, a.max_open_calls) >= 0
-        AND greatest(abs(a.balance), a.held, a.grace_limit, a.clawback_debt, a.low_balance) <= c_fence) IS NOT FALSE THEN
+        AND greatest(abs(a.balance), a.held, a.grace_limit, a.clawback_debt, a.low_balance) <= 1000000000000000) IS NOT FALSE THEN
         RETURN true;
     END IF;
     RAISE check_violation USING MESSAGE = 'the account of user ' || a.user_id || ' would not be sound',
@@ -32,16 +30,21 @@ $$;
 
 CREATE FUNCTION credit_hold_is_sound(h credit_holds) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
-    IF (least(h.held, h.charged, h.charged + h.corrected, h.unbilled) >= 0
-        AND greatest(h.held, h.charged + h.corrected) <= h.held_peak
-        AND least(h.granted_seconds, h.used_seconds, h.corrections) >= 0
-        AND CASE
-            WHEN h.settled_at IS NOT NULL AND h.denied_reason IS NULL THEN h.state IN ('SETTLED', 'RELEASED') AND h.held = 0
-            WHEN h.denied_reason IS NOT NULL THEN h.state = 'DENIED' AND h.settled_at IS NOT NULL AND h.held = 0
+    -- A closed hold and an open one look only at their own rules.
+    IF h.settled_at IS NOT NULL THEN
+        IF (h.held = 0 AND CASE WHEN h.denied_reason IS NULL THEN h.state IN ('SETTLED', 'RELEASED') ELSE h.state = 'DENIED' END
+            AND least(h.charged, h.unbilled, h.charged + h.corrected) >= 0 AND h.charged + h.corrected <= h.held_peak
+            AND least(h.granted_seconds, h.used_seconds, h.corrections) >= 0) IS NOT FALSE THEN
+            RETURN true;
+        END IF;
+    ELSIF (h.denied_reason IS NULL AND CASE
             WHEN h.lost_at IS NOT NULL AND h.state = 'RECONCILE' THEN true
             WHEN h.lease_owner IS NOT NULL AND h.cut_at IS NOT NULL THEN h.state IN ('ACTIVE', 'FINAL', 'AUTHORISED')
             ELSE h.state = 'AUTHORISED'
-        END) IS NOT FALSE THEN
+        END
+        AND least(h.held, h.charged, h.charged + h.corrected, h.unbilled) >= 0
+        AND greatest(h.held, h.charged + h.corrected) <= h.held_peak
+        AND least(h.granted_seconds, h.used_seconds, h.corrections) >= 0) IS NOT FALSE THEN
         RETURN true;
     END IF;
     RAISE check_violation USING MESSAGE = 'the hold of call ' || h.call_id || ' would not be sound',
@@ -60,18 +63,22 @@ $$;
 
 CREATE FUNCTION credit_line_is_sound(t credit_transactions) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
-    -- Usage and purchases have no reference, the others have: each looks only at its own rules.
-    IF t.reference IS NULL THEN
-        IF (t.seq >= 1 AND octet_length(t.hash) = 32 AND length(t.reason) BETWEEN 1 AND 1000
-            AND CASE
-                WHEN t.purchase_id IS NULL THEN t.type IN ('CALL_USAGE', 'GRACE_USAGE') AND t.call_id IS NOT NULL AND t.amount < 0
-                ELSE t.type = 'PURCHASE' AND t.amount > 0
-            END) IS NOT FALSE THEN
+    -- Each kind looks only at its own rules: the usage of a call, what somebody posted, and all others.
+    IF t.call_id IS NOT NULL AND t.purchase_id IS NULL AND t.reference IS NULL AND t.reason IS NULL THEN
+        IF (t.type IN ('CALL_USAGE', 'GRACE_USAGE') AND t.amount < 0 AND t.seq >= 1 AND octet_length(t.hash) = 32) IS NOT FALSE THEN
+            RETURN true;
+        END IF;
+    ELSIF t.actor_id IS NOT NULL AND t.purchase_id IS NULL AND t.reference IS NOT NULL AND t.reason IS NOT NULL THEN
+        IF (t.type = 'ADMIN_ADJUSTMENT' AND t.amount <> 0 AND t.seq >= 1 AND octet_length(t.hash) = 32
+            AND '' NOT IN (t.reference, t.reason) AND length(t.reference) <= 200 AND length(t.reason) <= 1000) IS NOT FALSE THEN
             RETURN true;
         END IF;
     ELSIF (t.amount <> 0 AND t.seq >= 1 AND octet_length(t.hash) = 32
         AND length(t.reference) BETWEEN 1 AND 200 AND length(t.reason) BETWEEN 1 AND 1000
         AND CASE
+            WHEN t.reference IS NULL AND t.purchase_id IS NULL
+                THEN t.type IN ('CALL_USAGE', 'GRACE_USAGE') AND t.call_id IS NOT NULL AND t.amount < 0
+            WHEN t.reference IS NULL THEN t.type = 'PURCHASE' AND t.amount > 0
             WHEN t.purchase_id IS NULL THEN t.type = 'ADMIN_ADJUSTMENT' AND t.reason IS NOT NULL
                 AND (t.actor_id IS NOT NULL OR t.reference ~ '^(correction|rent):')
             ELSE t.type IN ('REFUND', 'DISPUTE')

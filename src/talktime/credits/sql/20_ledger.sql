@@ -96,6 +96,24 @@ BEGIN
 END
 $$;
 
+-- The day that an account counts at a moment, and its sum so far: the one that it has, or a new one in the user's own zone
+-- when that is over. What running calls hold goes over into the new day: it is charged there. So this is read before
+-- `held` is changed. (One plain query, so that the planner writes it into the statement that asks; `credit_new_day` says the
+-- same of an account in hand.)
+CREATE FUNCTION credit_day(p_user uuid, p_at timestamptz)
+RETURNS TABLE (spent_on date, spent_until timestamptz, spent_today bigint) LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN a.spent_until > p_at THEN a.spent_on ELSE d.today END,
+        CASE WHEN a.spent_until > p_at THEN a.spent_until ELSE (d.today + 1)::timestamp AT TIME ZONE d.zone END,
+        -- (An account from before the end of the day was kept has its sum of today all the same.)
+        CASE
+            WHEN a.spent_until > p_at OR a.spent_until IS NULL AND a.spent_on = d.today THEN a.spent_today
+            ELSE a.held
+        END
+    FROM credit_accounts a
+    JOIN (SELECT u.id, u.zone, (p_at AT TIME ZONE u.zone)::date AS today FROM users u) d ON d.id = a.user_id
+    WHERE a.user_id = p_user
+$$;
+
 -- The day's spending begins anew when the user's day is over, in the user's own zone. What running calls hold goes over
 -- into the new day: it is charged there. So this comes before `held` is changed.
 CREATE FUNCTION credit_new_day(a credit_accounts) RETURNS credit_accounts

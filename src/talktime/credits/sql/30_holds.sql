@@ -43,8 +43,7 @@ CREATE FUNCTION authorise_v1(
 #variable_conflict use_column
 DECLARE
     a record;
-    h record;
-    v_price prices;
+    p record;
     v_now timestamptz;
     v_free bigint;
     v_room bigint;
@@ -53,49 +52,40 @@ BEGIN
     IF (p_user = nullif(current_setting('talktime.user_id', true), '')::uuid) IS NOT TRUE THEN
         PERFORM assert_tenant(p_user);
     END IF;
-    SELECT c.balance, c.held, c.clawback_debt, c.blocked_reason, c.open_calls, c.max_open_calls, c.spent_until,
-        c.day_limit IS NOT NULL OR c.call_limit IS NOT NULL OR c.caller_limit IS NOT NULL AS guarded
-    INTO a FROM credit_accounts c WHERE c.user_id = p_user FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
-        SELECT c.*, c.day_limit IS NOT NULL OR c.call_limit IS NOT NULL OR c.caller_limit IS NOT NULL AS guarded INTO a
-        FROM credit_lock(p_user) c;
-    END IF;
-    SELECT x.state, x.denied_reason, x.granted_seconds, x.held INTO h
-    FROM credit_holds x WHERE x.user_id = p_user AND x.call_id = p_call;
-    fresh := NOT FOUND;
-    IF NOT fresh THEN
-        allowed := h.state NOT IN ('DENIED', 'SETTLED', 'RELEASED');
-        reason := CASE WHEN h.state = 'DENIED' THEN h.denied_reason WHEN NOT allowed THEN 'over' END;
-        granted_seconds := h.granted_seconds;
-        held := h.held;
-        RETURN;
-    END IF;
-
-    v_now := clock_timestamp();
+    LOOP
+        -- (A locked row stays where it is, and is written there below.)
+        SELECT c.ctid AS account_at, clock_timestamp() AS now, (c.spent_until > clock_timestamp()) IS TRUE AS day_is_on,
+            greatest(c.balance - c.held, 0) AS free,
+            c.day_limit IS NOT NULL OR c.call_limit IS NOT NULL OR c.caller_limit IS NOT NULL AS guarded,
+            CASE
+                WHEN c.blocked_reason IS NOT NULL THEN 'blocked'
+                WHEN c.open_calls >= c.max_open_calls THEN 'too_many_calls'
+                WHEN c.clawback_debt > 0 THEN 'debt'
+            END AS reason
+        INTO a FROM credit_accounts c WHERE c.user_id = p_user FOR NO KEY UPDATE;
+        EXIT WHEN FOUND;
+        PERFORM credit_lock(p_user);
+    END LOOP;
+    v_now := a.now;
     IF p_price IS NULL THEN
         -- As `credit_price` chooses, in one statement: nearly everybody follows the list.
-        SELECT p.* INTO v_price FROM prices p
-        WHERE p.user_id IS NULL AND p.kind = 'CALL' AND p.valid_from <= v_now
+        SELECT x.id, x.credits_per_minute, x.connection_fee, x.initial_seconds, x.increment_seconds, x.free_seconds INTO p
+        FROM prices x
+        WHERE x.user_id IS NULL AND x.kind = 'CALL' AND x.valid_from <= v_now
             AND NOT EXISTS (SELECT FROM prices own WHERE own.user_id = p_user AND own.kind = 'CALL' AND own.valid_from <= v_now)
-        ORDER BY p.valid_from DESC, p.id DESC LIMIT 1;
+        ORDER BY x.valid_from DESC, x.id DESC LIMIT 1;
         IF NOT FOUND THEN
-            v_price := credit_price(p_user, v_now);
+            SELECT x.id, x.credits_per_minute, x.connection_fee, x.initial_seconds, x.increment_seconds, x.free_seconds INTO p
+            FROM credit_price(p_user, v_now) x;
         END IF;
     ELSE
-        SELECT p.* INTO v_price FROM prices p
-        WHERE p.id = p_price AND (p.user_id IS NULL OR p.user_id = p_user) AND NOT p.follows_list;
+        SELECT x.id, x.credits_per_minute, x.connection_fee, x.initial_seconds, x.increment_seconds, x.free_seconds INTO p
+        FROM prices x WHERE x.id = p_price AND (x.user_id IS NULL OR x.user_id = p_user) AND NOT x.follows_list;
     END IF;
-    granted_seconds := 0;
-    held := 0;
-    reason := CASE
-        WHEN v_price.id IS NULL THEN 'no_price'
-        WHEN a.blocked_reason IS NOT NULL THEN 'blocked'
-        WHEN a.open_calls >= a.max_open_calls THEN 'too_many_calls'
-        WHEN a.clawback_debt > 0 THEN 'debt'
-    END;
+    reason := CASE WHEN p.id IS NULL THEN 'no_price' ELSE a.reason END;
     IF reason IS NULL THEN
         -- A free price needs no balance; grace never starts a call.
-        v_free := greatest(a.balance - a.held, 0);
+        v_free := a.free;
         IF a.guarded THEN
             SELECT g.room, g.guard INTO v_room, v_guard
             FROM credit_accounts c CROSS JOIN LATERAL credit_room(credit_spend(c, 0), p_call, 0) g WHERE c.user_id = p_user;
@@ -105,52 +95,72 @@ BEGIN
                 v_guard := NULL;
             END IF;
         END IF;
-        granted_seconds := v_price.initial_seconds
-            + credit_steps(greatest(0, 60 - v_price.initial_seconds), v_price.increment_seconds);
-        held := credit_cost(granted_seconds, v_price.credits_per_minute, v_price.connection_fee,
-                            v_price.initial_seconds, v_price.increment_seconds, 0);
+        granted_seconds := p.initial_seconds + credit_steps(greatest(0, 60 - p.initial_seconds), p.increment_seconds);
+        held := credit_cost(granted_seconds, p.credits_per_minute, p.connection_fee, p.initial_seconds, p.increment_seconds, 0);
         IF held > v_free THEN
-            granted_seconds := credit_affords(v_free, v_price.credits_per_minute, v_price.connection_fee,
-                                              v_price.initial_seconds, v_price.increment_seconds);
-            held := credit_cost(granted_seconds, v_price.credits_per_minute, v_price.connection_fee,
-                                v_price.initial_seconds, v_price.increment_seconds, 0);
+            granted_seconds := credit_affords(
+                v_free, p.credits_per_minute, p.connection_fee, p.initial_seconds, p.increment_seconds
+            );
+            held := credit_cost(
+                granted_seconds, p.credits_per_minute, p.connection_fee, p.initial_seconds, p.increment_seconds, 0
+            );
             IF granted_seconds = 0 THEN
                 reason := coalesce(v_guard, 'no_credit');
-                held := 0;
             END IF;
         END IF;
     END IF;
 
-    allowed := reason IS NULL;
-    IF NOT allowed THEN
+    -- The hold is written as if there were none. When there is one, what it says is the answer.
+    IF reason IS NULL THEN
+        INSERT INTO credit_holds (
+            user_id, call_id, price_id, credits_per_minute, connection_fee, initial_seconds, increment_seconds, free_seconds,
+            state, granted_seconds, held, held_peak, lease_until, created_at
+        ) VALUES (
+            p_user, p_call, p.id, p.credits_per_minute, p.connection_fee, p.initial_seconds, p.increment_seconds, p.free_seconds,
+            'AUTHORISED', authorise_v1.granted_seconds, authorise_v1.held, authorise_v1.held, v_now + interval '120 seconds', v_now
+        ) ON CONFLICT (user_id, call_id) DO NOTHING;
+        allowed := true;
+    ELSE
+        granted_seconds := 0;
+        held := 0;
         INSERT INTO credit_holds (
             user_id, call_id, price_id, credits_per_minute, connection_fee, initial_seconds, increment_seconds, free_seconds,
             state, denied_reason, granted_seconds, settled_at, created_at
         ) VALUES (
-            p_user, p_call, v_price.id, coalesce(v_price.credits_per_minute, 0), coalesce(v_price.connection_fee, 0),
-            coalesce(v_price.initial_seconds, 60), coalesce(v_price.increment_seconds, 60), coalesce(v_price.free_seconds, 0),
-            'DENIED', authorise_v1.reason, authorise_v1.granted_seconds, v_now, v_now
-        );
+            p_user, p_call, p.id, coalesce(p.credits_per_minute, 0), coalesce(p.connection_fee, 0),
+            coalesce(p.initial_seconds, 60), coalesce(p.increment_seconds, 60), coalesce(p.free_seconds, 0),
+            'DENIED', authorise_v1.reason, 0, v_now, v_now
+        ) ON CONFLICT (user_id, call_id) DO NOTHING;
+        allowed := false;
+    END IF;
+    fresh := FOUND;
+    IF NOT fresh THEN
+        SELECT h.state NOT IN ('DENIED', 'SETTLED', 'RELEASED'), h.granted_seconds, h.held,
+            CASE WHEN h.state = 'DENIED' THEN h.denied_reason WHEN h.state IN ('SETTLED', 'RELEASED') THEN 'over' END
+        INTO STRICT allowed, granted_seconds, held, reason
+        FROM credit_holds h WHERE h.user_id = p_user AND h.call_id = p_call;
+        RETURN;
+    END IF;
+    IF NOT allowed THEN
         IF reason <> 'blocked' THEN
             PERFORM credit_tell_refused(c, p_call, 'calls_refused', authorise_v1.reason)
             FROM credit_accounts c WHERE c.user_id = p_user;
         END IF;
         RETURN;
     END IF;
-    INSERT INTO credit_holds (
-        user_id, call_id, price_id, credits_per_minute, connection_fee, initial_seconds, increment_seconds, free_seconds,
-        state, granted_seconds, held, held_peak, lease_until, created_at
-    ) VALUES (
-        p_user, p_call, v_price.id, v_price.credits_per_minute, v_price.connection_fee, v_price.initial_seconds,
-        v_price.increment_seconds, v_price.free_seconds, 'AUTHORISED', authorise_v1.granted_seconds, authorise_v1.held,
-        authorise_v1.held, v_now + interval '120 seconds', v_now
-    );
-    IF (a.spent_until > v_now) IS NOT TRUE THEN
-        PERFORM credit_turn_day(p_user);
+    IF a.day_is_on THEN
+        UPDATE credit_accounts SET
+            held = held + authorise_v1.held, open_calls = open_calls + 1, spent_today = spent_today + authorise_v1.held
+        WHERE ctid = a.account_at;
+    ELSE
+        UPDATE credit_accounts c SET
+            held = c.held + authorise_v1.held, open_calls = c.open_calls + 1,
+            spent_on = d.spent_on, spent_until = d.spent_until, spent_today = d.spent_today + authorise_v1.held
+        FROM credit_day(p_user, v_now) d WHERE c.ctid = a.account_at;
     END IF;
-    UPDATE credit_accounts SET
-        held = held + authorise_v1.held, open_calls = open_calls + 1, spent_today = spent_today + authorise_v1.held
-    WHERE user_id = p_user;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the account of user % moved under its lock', p_user;
+    END IF;
 END
 $$;
 
@@ -217,7 +227,7 @@ CREATE FUNCTION extend_v1(
 #variable_conflict use_column
 DECLARE
     r record;
-    v_waited boolean := false;
+    v_waited boolean;
     v_now timestamptz;
     v_free bigint;
     v_room bigint;
@@ -232,9 +242,9 @@ BEGIN
     END IF;
     LOOP
         -- The account is locked first, then the hold.
-        SELECT a.balance, a.held AS all_held, a.grace_limit, a.clawback_debt, a.blocked_reason,
-            a.day_limit IS NOT NULL OR a.call_limit IS NOT NULL OR a.caller_limit IS NOT NULL AS guarded, a.spent_until,
-            h.state, h.credits_per_minute, h.connection_fee, h.initial_seconds, h.increment_seconds, h.granted_seconds,
+        SELECT a.ctid AS account_at, h.ctid AS hold_at, greatest(0, a.balance - a.held + a.grace_limit) AS free, a.clawback_debt,
+            a.blocked_reason, a.day_limit IS NOT NULL OR a.call_limit IS NOT NULL OR a.caller_limit IS NOT NULL AS guarded,
+            a.spent_until, h.state, h.credits_per_minute, h.connection_fee, h.initial_seconds, h.increment_seconds, h.granted_seconds,
             h.held, h.request_no, h.final_reason, h.lease_owner, h.cut_at, h.cut_claimed_at, h.settled_at
         INTO r
         FROM credit_accounts a JOIN credit_holds h ON h.user_id = a.user_id AND h.call_id = p_call
@@ -266,10 +276,7 @@ BEGIN
     END IF;
 
     v_now := clock_timestamp();
-    IF (r.spent_until > v_now) IS NOT TRUE THEN
-        PERFORM credit_turn_day(p_user);
-    END IF;
-    v_free := greatest(0, r.balance - r.all_held + r.grace_limit);
+    v_free := r.free;
     IF r.guarded THEN
         SELECT g.room, g.guard INTO v_room, v_guard
         FROM credit_accounts a CROSS JOIN LATERAL credit_room(credit_spend(a, 0), p_call, r.held) g WHERE a.user_id = p_user;
@@ -308,14 +315,25 @@ BEGIN
         state = extend_v1.state, granted_seconds = extend_v1.granted_seconds, held = extend_v1.held,
         held_peak = greatest(held_peak, extend_v1.held), cut_at = extend_v1.cut_at, request_no = p_request_no,
         final_reason = extend_v1.reason, lease_until = v_now + interval '45 seconds', lost_at = NULL
-    WHERE user_id = p_user AND call_id = p_call;
-    UPDATE credit_accounts SET
-        held = held + (extend_v1.held - r.held),
-        -- Its owner was away longer than its lease and is back: the slot was given up, the money is still here.
-        open_calls = open_calls + CASE WHEN r.state = 'RECONCILE' THEN 1 ELSE 0 END,
-        spent_today = greatest(0, spent_today + extend_v1.held - r.held),
-        clawback_debt = least(clawback_debt, greatest(0, -grace_limit - (balance - held - (extend_v1.held - r.held))))
-    WHERE user_id = p_user;
+    WHERE ctid = r.hold_at;
+    -- (Who has debt got nothing, so debt stays as it is. An owner that was away longer than its lease and is back has its slot
+    -- again: it was given up, the money is still here.)
+    IF r.spent_until > v_now THEN
+        UPDATE credit_accounts SET
+            held = held + (extend_v1.held - r.held),
+            open_calls = open_calls + CASE WHEN r.state = 'RECONCILE' THEN 1 ELSE 0 END,
+            spent_today = greatest(0, spent_today + extend_v1.held - r.held)
+        WHERE ctid = r.account_at;
+    ELSE
+        UPDATE credit_accounts a SET
+            held = a.held + (extend_v1.held - r.held),
+            open_calls = a.open_calls + CASE WHEN r.state = 'RECONCILE' THEN 1 ELSE 0 END,
+            spent_on = d.spent_on, spent_until = d.spent_until, spent_today = greatest(0, d.spent_today + extend_v1.held - r.held)
+        FROM credit_day(p_user, v_now) d WHERE a.ctid = r.account_at;
+    END IF;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the account of user % moved under its lock', p_user;
+    END IF;
 END
 $$;
 
@@ -350,9 +368,16 @@ CREATE FUNCTION settle_v1(
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    r record;
-    v_waited boolean := false;
+    v_account_at tid;
+    v_hold_at tid;
     v_now timestamptz;
+    v_unusual boolean;
+    v_balance bigint;
+    v_low_balance bigint;
+    v_held bigint;
+    v_opened integer;
+    v_rated bigint;
+    v_waited boolean;
     v_usage bigint;
     v_seq bigint;
     v_head bytea;
@@ -368,13 +393,18 @@ BEGIN
         END IF;
     END IF;
     LOOP
-        -- The account is locked first, then the hold. A call that nobody ever owned was never answered, and costs nothing
-        -- whatever anybody measured.
-        SELECT a.balance, a.seq, a.head, a.low_balance, a.spent_until, h.state, h.held, h.lease_owner, h.settled_at,
+        -- The account is locked first, then the hold; a locked row stays where it is, and is written there below. A call that
+        -- nobody ever owned was never answered, and costs nothing whatever anybody measured.
+        SELECT h.settled_at IS NULL,
+            CASE WHEN h.lease_owner IS NULL THEN hold_state 'RELEASED' ELSE 'SETTLED' END, a.seq, a.head,
+            a.ctid, h.ctid, clock_timestamp(), (a.spent_until > clock_timestamp()) IS NOT TRUE OR a.clawback_debt > 0,
+            a.balance, a.low_balance, h.held,
+            CASE WHEN h.state IN ('AUTHORISED', 'ACTIVE', 'FINAL') THEN 1 ELSE 0 END,
             CASE WHEN h.lease_owner IS NULL OR p_not_charged_reason IS NOT NULL THEN 0 ELSE credit_cost(
                 p_seconds, h.credits_per_minute, h.connection_fee, h.initial_seconds, h.increment_seconds, h.free_seconds
-            ) END AS rated
-        INTO r
+            ) END
+        INTO fresh, state, v_seq, v_head, v_account_at, v_hold_at, v_now, v_unusual, v_balance, v_low_balance, v_held, v_opened,
+            v_rated
         FROM credit_accounts a JOIN credit_holds h ON h.user_id = a.user_id AND h.call_id = p_call
         WHERE a.user_id = p_user FOR NO KEY UPDATE OF a, h;
         EXIT WHEN FOUND;
@@ -385,55 +415,58 @@ BEGIN
         PERFORM credit_lock(p_user);
         v_waited := true;
     END LOOP;
-    fresh := r.settled_at IS NULL;
     IF NOT fresh THEN
-        SELECT r.state, h.charged, h.unbilled, r.balance INTO state, charged, unbilled, balance
-        FROM credit_holds h WHERE h.user_id = p_user AND h.call_id = p_call;
+        SELECT h.state, h.charged, h.unbilled, v_balance INTO state, charged, unbilled, balance
+        FROM credit_holds h WHERE h.ctid = v_hold_at;
         RETURN;
     END IF;
 
-    v_now := clock_timestamp();
-    IF (r.spent_until > v_now) IS NOT TRUE THEN
-        PERFORM credit_turn_day(p_user);
-    END IF;
-    state := CASE WHEN r.lease_owner IS NULL THEN 'RELEASED' ELSE 'SETTLED' END;
-    charged := least(r.rated, r.held);
-    unbilled := r.rated - charged;
-    balance := r.balance - charged;
-    v_usage := least(charged, greatest(r.balance, 0));
+    charged := least(v_rated, v_held);
+    unbilled := v_rated - charged;
+    balance := v_balance - charged;
+    v_usage := least(charged, greatest(v_balance, 0));
     IF v_usage > 0 THEN
+        v_seq := v_seq + 1;
+        v_head := credit_line_hash(v_head, p_user, v_seq, 'CALL_USAGE', -v_usage, v_balance - v_usage, p_call, NULL, NULL, NULL,
+                                   NULL, v_now);
         INSERT INTO credit_transactions (user_id, seq, type, amount, balance_after, call_id, created_at, hash)
-        VALUES (
-            p_user, r.seq + 1, 'CALL_USAGE', -v_usage, r.balance - v_usage, p_call, v_now,
-            credit_line_hash(r.head, p_user, r.seq + 1, 'CALL_USAGE', -v_usage, r.balance - v_usage, p_call, NULL, NULL, NULL,
-                             NULL, v_now)
-        ) RETURNING seq, hash INTO v_seq, v_head;
+        VALUES (p_user, v_seq, 'CALL_USAGE', -v_usage, v_balance - v_usage, p_call, v_now, v_head);
     END IF;
     IF charged > v_usage THEN
+        v_seq := v_seq + 1;
+        v_head := credit_line_hash(v_head, p_user, v_seq, 'GRACE_USAGE', v_usage - charged, balance, p_call, NULL, NULL, NULL,
+                                   NULL, v_now);
         INSERT INTO credit_transactions (user_id, seq, type, amount, balance_after, call_id, created_at, hash)
-        VALUES (
-            p_user, coalesce(v_seq, r.seq) + 1, 'GRACE_USAGE', v_usage - settle_v1.charged, settle_v1.balance, p_call, v_now,
-            credit_line_hash(coalesce(v_head, r.head), p_user, coalesce(v_seq, r.seq) + 1, 'GRACE_USAGE',
-                             v_usage - settle_v1.charged, settle_v1.balance, p_call, NULL, NULL, NULL, NULL, v_now)
-        ) RETURNING seq, hash INTO v_seq, v_head;
+        VALUES (p_user, v_seq, 'GRACE_USAGE', v_usage - settle_v1.charged, settle_v1.balance, p_call, v_now, v_head);
     END IF;
     UPDATE credit_holds SET
         state = settle_v1.state, held = 0, charged = settle_v1.charged, unbilled = settle_v1.unbilled, settled_at = v_now,
         settled_seconds = p_seconds, not_charged_reason = p_not_charged_reason
-    WHERE user_id = p_user AND call_id = p_call;
-    UPDATE credit_accounts SET
-        balance = settle_v1.balance, held = held - r.held, seq = coalesce(v_seq, seq), head = coalesce(v_head, head),
-        open_calls = open_calls - CASE WHEN r.state IN ('AUTHORISED', 'ACTIVE', 'FINAL') THEN 1 ELSE 0 END,
-        spent_today = greatest(0, spent_today + settle_v1.charged - r.held),
-        clawback_debt = least(clawback_debt, greatest(0, -grace_limit - (settle_v1.balance - (held - r.held))))
-    WHERE user_id = p_user;
-    IF unbilled > 0 OR r.low_balance > balance THEN
+    WHERE ctid = v_hold_at;
+    IF v_unusual THEN
+        -- The day turns, or there is debt, which credits that are free again pay.
+        UPDATE credit_accounts a SET
+            balance = settle_v1.balance, held = a.held - v_held, seq = v_seq, head = v_head,
+            open_calls = a.open_calls - v_opened, spent_on = d.spent_on, spent_until = d.spent_until,
+            spent_today = greatest(0, d.spent_today + settle_v1.charged - v_held),
+            clawback_debt = least(a.clawback_debt, greatest(0, -a.grace_limit - (settle_v1.balance - (a.held - v_held))))
+        FROM credit_day(p_user, v_now) d WHERE a.ctid = v_account_at;
+    ELSE
+        UPDATE credit_accounts SET
+            balance = settle_v1.balance, held = held - v_held, seq = v_seq, head = v_head, open_calls = open_calls - v_opened,
+            spent_today = greatest(0, spent_today + settle_v1.charged - v_held)
+        WHERE ctid = v_account_at;
+    END IF;
+    IF NOT FOUND OR unbilled > 0 OR v_low_balance > balance THEN
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the account of user % moved under its lock', p_user;
+        END IF;
         IF unbilled > 0 THEN
             PERFORM credit_alert(p_user, 'call_unbilled', jsonb_build_object('call_id', p_call, 'credits', settle_v1.unbilled));
         END IF;
-        IF r.low_balance > balance AND r.low_balance <= r.balance THEN
+        IF v_low_balance > balance AND v_low_balance <= v_balance THEN
             PERFORM credit_notice(p_user, 'low_balance', v_seq::text, jsonb_build_object(
-                'balance', settle_v1.balance, 'threshold', r.low_balance
+                'balance', settle_v1.balance, 'threshold', v_low_balance
             ));
         END IF;
     END IF;

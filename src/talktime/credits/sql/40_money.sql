@@ -39,14 +39,12 @@ CREATE FUNCTION adjust_v1(
 #variable_conflict use_column
 DECLARE
     t credit_transactions;
-    v_balance bigint;
+    v_account_at tid;
     v_held bigint;
     v_low_balance bigint;
-    v_seq bigint;
     v_head bytea;
     v_now timestamptz;
     v_free bigint;
-    v_debt bigint := 0;
 BEGIN
     IF (p_user = nullif(current_setting('talktime.user_id', true), '')::uuid
         AND p_amount <> 0 AND p_amount BETWEEN -1000000000000 AND 1000000000000 AND p_actor IS NOT NULL AND p_reason ~ '\S'
@@ -63,42 +61,47 @@ BEGIN
                 USING ERRCODE = 'TT422';
         END IF;
     END IF;
-    SELECT a.balance, a.held, a.low_balance, a.seq, a.head INTO v_balance, v_held, v_low_balance, v_seq, v_head
+    -- (A locked row stays where it is, and is written there below.)
+    SELECT a.ctid, a.seq + 1, p_amount, a.balance + p_amount, a.held, a.low_balance, a.head, clock_timestamp()
+    INTO v_account_at, seq, amount, balance_after, v_held, v_low_balance, v_head, v_now
     FROM credit_accounts a WHERE a.user_id = p_user FOR NO KEY UPDATE;
-    IF v_seq IS NULL OR p_amount < 0 THEN
-        IF v_seq IS NULL THEN
-            SELECT a.balance, a.held, a.low_balance, a.seq, a.head INTO v_balance, v_held, v_low_balance, v_seq, v_head
-            FROM credit_lock(p_user) a;
+    IF v_account_at IS NULL OR p_amount < 0 THEN
+        IF v_account_at IS NULL THEN
+            PERFORM credit_lock(p_user);
+            SELECT a.ctid, a.seq + 1, p_amount, a.balance + p_amount, a.held, a.low_balance, a.head, clock_timestamp()
+            INTO v_account_at, seq, amount, balance_after, v_held, v_low_balance, v_head, v_now
+            FROM credit_accounts a WHERE a.user_id = p_user;
         END IF;
-        v_free := greatest(0, v_balance - v_held);
-        IF p_amount < -v_free
+        v_free := greatest(0, balance_after - p_amount - v_held);
+        -- What is missing to the grace line becomes debt, however little there was before: only to who insists on it.
+        IF p_amount < -v_free AND p_as_debt IS NOT TRUE
             AND NOT EXISTS (SELECT FROM credit_transactions c WHERE c.user_id = p_user AND c.reference = p_reference) THEN
-            IF p_as_debt IS NOT TRUE THEN
-                RAISE EXCEPTION 'only % credits are free to be taken, not %', v_free, -p_amount USING ERRCODE = 'TT402';
-            END IF;
-            -- What is missing to the grace line becomes debt, however little there was before.
-            v_debt := 1000000000000000;
+            RAISE EXCEPTION 'only % credits are free to be taken, not %', v_free, -p_amount USING ERRCODE = 'TT402';
         END IF;
     END IF;
-    v_now := clock_timestamp();
-    INSERT INTO credit_transactions AS c (
+    v_head := credit_line_hash(v_head, p_user, seq, 'ADMIN_ADJUSTMENT', p_amount, balance_after, NULL, NULL, p_reference, p_reason,
+                               p_actor, v_now);
+    INSERT INTO credit_transactions (
         user_id, seq, type, amount, balance_after, reference, reason, actor_id, created_at, hash
     ) VALUES (
-        p_user, v_seq + 1, 'ADMIN_ADJUSTMENT', p_amount, v_balance + p_amount, p_reference, p_reason, p_actor, v_now,
-        credit_line_hash(v_head, p_user, v_seq + 1, 'ADMIN_ADJUSTMENT', p_amount, v_balance + p_amount, NULL, NULL, p_reference,
-                         p_reason, p_actor, v_now)
-    ) ON CONFLICT (user_id, reference) WHERE reference IS NOT NULL DO NOTHING
-    RETURNING c.seq, c.amount, c.balance_after, c.hash INTO seq, amount, balance_after, v_head;
+        p_user, adjust_v1.seq, 'ADMIN_ADJUSTMENT', p_amount, adjust_v1.balance_after, p_reference, p_reason, p_actor, v_now, v_head
+    ) ON CONFLICT (user_id, reference) WHERE reference IS NOT NULL DO NOTHING;
     fresh := FOUND;
     IF fresh THEN
+        -- Debt is what is missing to the grace line; whether it may grow was decided before.
         UPDATE credit_accounts SET
             balance = adjust_v1.balance_after, seq = adjust_v1.seq, head = v_head,
-            clawback_debt = least(greatest(clawback_debt, v_debt), greatest(0, -grace_limit - (adjust_v1.balance_after - held)))
-        WHERE user_id = p_user;
-        IF v_low_balance > balance_after AND v_low_balance <= v_balance THEN
-            PERFORM credit_notice(p_user, 'low_balance', adjust_v1.seq::text, jsonb_build_object(
-                'balance', adjust_v1.balance_after, 'threshold', v_low_balance
-            ));
+            clawback_debt = greatest(0, held - grace_limit - adjust_v1.balance_after)
+        WHERE ctid = v_account_at;
+        IF NOT FOUND OR v_low_balance > balance_after THEN
+            IF NOT FOUND THEN
+                RAISE EXCEPTION 'the account of user % moved under its lock', p_user;
+            END IF;
+            IF v_low_balance <= balance_after - p_amount THEN
+                PERFORM credit_notice(p_user, 'low_balance', adjust_v1.seq::text, jsonb_build_object(
+                    'balance', adjust_v1.balance_after, 'threshold', v_low_balance
+                ));
+            END IF;
         END IF;
     ELSE
         SELECT * INTO STRICT t FROM credit_transactions c WHERE c.user_id = p_user AND c.reference = p_reference;

@@ -1,0 +1,157 @@
+"""Tries that are counted: at once, over time, per account, per network; and what is kept of whose they were."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from talktime.accounts import throttle
+from talktime.accounts.throttle import Limit, TooManyTries, Try
+from talktime.db.session import Database
+from tests.accounts.doors import HERE, SECRET, THERE, age_throttles
+from tests.people import WHY
+
+SMALL = Limit("small", 5, 60)
+
+
+async def pour(database: Database, *tries: Try, secret: bytes = SECRET) -> Sequence[bytes]:
+    async with database.transaction(everyone=WHY) as db:
+        return await throttle.pour(db, secret, tries)
+
+
+async def poured(database: Database, *tries: Try, times: int) -> int:
+    """How many of so many tries at once were let through."""
+    outcomes = await asyncio.gather(*(pour(database, *tries) for _ in range(times)), return_exceptions=True)
+    refused = [each for each in outcomes if isinstance(each, TooManyTries)]
+    assert all(1 <= each.retry_after <= 600 for each in refused)
+    assert all(isinstance(each, TooManyTries | list) for each in outcomes), outcomes
+    return times - len(refused)
+
+
+async def test_five_tries_then_one_a_minute(empty_database: Database) -> None:
+    for _ in range(5):
+        await pour(empty_database, (SMALL, "alice"))
+    with pytest.raises(TooManyTries) as refused:
+        await pour(empty_database, (SMALL, "alice"))
+    assert 55 <= refused.value.retry_after <= 60 and refused.value.status == 429
+    await pour(empty_database, (SMALL, "bob"))
+    await age_throttles(empty_database, timedelta(seconds=61))
+    await pour(empty_database, (SMALL, "alice"))
+    with pytest.raises(TooManyTries):
+        await pour(empty_database, (SMALL, "alice"))
+    await age_throttles(empty_database, timedelta(hours=1))
+    assert await poured(empty_database, (SMALL, "alice"), times=8) == 5, "it never holds more than its size"
+
+
+async def test_who_is_told_to_wait_and_tries_on_waits_no_longer(empty_database: Database) -> None:
+    assert await poured(empty_database, (SMALL, "alice"), times=5) == 5
+    for _ in range(20):
+        with pytest.raises(TooManyTries) as refused:
+            await pour(empty_database, (SMALL, "alice"))
+    assert refused.value.retry_after <= 60
+
+
+async def test_many_at_once_get_no_more_than_one_after_the_other(empty_database: Database) -> None:
+    assert await poured(empty_database, (SMALL, "alice"), (Limit("wide", 30, 60), "alice"), times=40) == 5
+
+
+async def test_many_at_once_over_many_buckets_never_wait_for_each_other(empty_database: Database) -> None:
+    names = [f"a{number}" for number in range(6)]
+    wide = Limit("wide", 1000, 1)
+
+    async def try_from(at: int) -> None:
+        order = names[at % 6 :] + names[: at % 6]
+        await pour(empty_database, *((wide, name) for name in order))
+
+    await asyncio.gather(*(try_from(at) for at in range(60)))
+
+
+async def test_one_bucket_that_is_full_pours_into_no_other(empty_database: Database) -> None:
+    assert await poured(empty_database, (SMALL, "full"), times=5) == 5
+    for _ in range(10):
+        with pytest.raises(TooManyTries):
+            await pour(empty_database, (SMALL, "full"), (SMALL, "beside"))
+    assert await poured(empty_database, (SMALL, "beside"), times=5) == 5
+
+
+async def test_a_try_that_was_right_is_taken_out_again_and_no_more_than_that(empty_database: Database) -> None:
+    for _ in range(30):
+        keys = await pour(empty_database, (SMALL, "alice"))
+        async with empty_database.transaction(everyone=WHY) as db:
+            await throttle.forgive(db, keys)
+    assert await poured(empty_database, (SMALL, "alice"), times=4) == 4
+    async with empty_database.transaction(everyone=WHY) as db:
+        for _ in range(10):
+            await throttle.forgive(db, keys)
+    assert await poured(empty_database, (SMALL, "alice"), times=9) == 5
+
+
+async def test_forgiving_what_was_never_poured_is_nothing(empty_database: Database) -> None:
+    async with empty_database.transaction(everyone=WHY) as db:
+        await throttle.forgive(db, [b"\0" * 32])
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.77", "192.0.2.77"),
+        ("::ffff:192.0.2.77", "192.0.2.77"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1%eth0", "2001:db8:1:2::/64"),
+        ("nonsense", "nowhere"),
+        ("", "nowhere"),
+        (None, "nowhere"),
+        ("192.0.2.77, 10.0.0.1", "nowhere"),
+    ],
+)
+async def test_a_network_is_an_address_or_what_one_household_has(address: str | None, network: str) -> None:
+    assert throttle.network_of(address) == network
+
+
+async def test_somebody_far_away_does_not_shut_an_owner_out(empty_database: Database) -> None:
+    far, near = throttle.tries_of("alice@example.org", THERE), throttle.tries_of("alice@example.org", HERE)
+    assert await poured(empty_database, *far, times=20) == 5
+    assert await poured(empty_database, *near, times=1) == 1
+    many = [throttle.tries_of("alice@example.org", f"10.0.{number}.1") for number in range(40)]
+    outcomes = await asyncio.gather(*(pour(empty_database, *each) for each in many), return_exceptions=True)
+    assert sum(isinstance(each, TooManyTries) for each in outcomes) == 40 - 24
+
+
+async def test_a_network_that_tries_many_accounts_is_slowed_down(empty_database: Database) -> None:
+    many = [throttle.tries_of(f"{number}@example.org", THERE) for number in range(80)]
+    outcomes = await asyncio.gather(*(pour(empty_database, *each) for each in many), return_exceptions=True)
+    # One leaks out while they are counted, when the machine is slow.
+    assert 50 <= sum(not isinstance(each, TooManyTries) for each in outcomes) <= 53
+    assert await poured(empty_database, *throttle.tries_of("81@example.org", HERE), times=1) == 1
+
+
+async def test_nothing_that_is_kept_says_whose_it_was(empty_database: Database) -> None:
+    await pour(empty_database, *throttle.tries_of("alice@example.org", HERE))
+    async with empty_database.transaction(everyone=WHY) as db:
+        rows = list(await db.scalars(text("SELECT t::text FROM throttles t")))
+        before = await db.scalar(text("SELECT count(*) FROM throttles"))
+        await throttle.pour(db, b"another secret", throttle.tries_of("alice@example.org", HERE))
+        assert await db.scalar(text("SELECT count(*) FROM throttles")) == 2 * before
+    assert len(rows) == 3 and "alice" not in str(rows) and HERE not in str(rows)
+
+
+async def test_empty_buckets_are_thrown_away_while_they_are_used(empty_database: Database) -> None:
+    await pour(empty_database, (SMALL, "old"))
+    await age_throttles(empty_database, timedelta(days=2))
+    await pour(empty_database, (SMALL, "new"))
+
+    async def prune() -> int:
+        async with empty_database.transaction(everyone=WHY) as db:
+            return await throttle.prune(db)
+
+    assert await prune() == 1 and await prune() == 0
+    for _ in range(20):
+        await age_throttles(empty_database, timedelta(days=2))
+        await asyncio.gather(prune(), *(pour(empty_database, (SMALL, "old")) for _ in range(3)), prune())
+
+
+async def test_every_bucket_is_empty_before_it_may_be_thrown_away() -> None:
+    for limit in throttle.LIMITS:
+        assert timedelta(seconds=limit.size * limit.leak_seconds) < timedelta(days=1), limit
