@@ -23,12 +23,18 @@ def main() -> int:
     found: list[str] = []
     for path in sorted((ROOT / "src").rglob("*.py")):
         tree = ast.parse(path.read_text())
-        constants = {
+        constants: dict[str, object] = {
             target.id: node.value.value if isinstance(node.value, ast.Constant) else f"`{ast.unparse(node.value)}`"
             for node in tree.body
             if isinstance(node, ast.Assign) and isinstance(node.value, (ast.Constant, ast.Attribute))
             for target in node.targets
             if isinstance(target, ast.Name)
+        }
+        constants |= {
+            imported.name: f"`{(node.module or '').rpartition('.')[2]}.{imported.name}`"
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom)
+            for imported in node.names
         }
         for node in ast.walk(tree):
             if not (isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "transaction"):

@@ -37,6 +37,7 @@ from talktime.mail.send import Mailer, mailer_of
 from talktime.numbers.pool import answering_agents
 from talktime.payments import rounds as payment_rounds
 from talktime.payments.till import Till, billing_of, gateways_of
+from talktime.privacy import closing
 from talktime.settings import Settings
 from talktime.speech.choose import Trio, choose
 from talktime.voice.conversation import Engine
@@ -212,8 +213,10 @@ def _register(context: Context) -> Callable[[], Coroutine[object, object, None]]
     settings = context.settings
     send_link = mails.sender(database, _mailer(context), settings.secret, settings.base_url)
     context.jobs.handle(mails.JOB, send_link)
+    for name, finish in closing.jobs_of(database, settings.home).items():
+        context.jobs.handle(name, finish)
     rounds.prove_regularly(context.jobs, database)
-    rounds.forget_regularly(context.jobs, database)
+    rounds.forget_regularly(context.jobs, database, settings.home)
     return drain_regularly
 
 

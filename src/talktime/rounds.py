@@ -6,6 +6,7 @@ and goes on with the next.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,6 +21,7 @@ from talktime.db.session import Database
 from talktime.jobs import Jobs
 from talktime.mail.send import Mailer
 from talktime.notices.send import send_notices
+from talktime.privacy import closing
 
 WHY = "what went wrong in anybody's name is put before the operator"
 VERIFY_JOB = "ledger.verify"
@@ -28,6 +30,7 @@ VERIFY_AUDIT_JOB = "audit.verify"
 VISITS_JOB = "audit.visits"
 PRUNE_JOB = "inbox.prune"
 PRUNE_ACCOUNTS_JOB = "accounts.prune"
+FINISH_CLOSING_JOB = "privacy.finish_left_over"
 PRUNE_WHY = "what nobody can use any more is forgotten, whoever's it was"
 _MAIL_SECONDS = 15.0
 _NAMED_MAX = 20
@@ -80,7 +83,7 @@ def prove_regularly(jobs: Jobs, database: Database) -> None:
     jobs.handle_regularly("*/5 * * * *", VISITS_JOB, visits)
 
 
-def forget_regularly(jobs: Jobs, database: Database) -> None:
+def forget_regularly(jobs: Jobs, database: Database, home: Path) -> None:
     """Every night what need not be kept any longer."""
 
     async def events() -> None:
@@ -90,7 +93,12 @@ def forget_regularly(jobs: Jobs, database: Database) -> None:
         await prune_accounts(database)
 
     jobs.handle_regularly("30 3 * * *", PRUNE_JOB, events)
+
+    async def closed() -> None:
+        await closing.finish_left_over(database, home)
+
     jobs.handle_regularly("40 3 * * *", PRUNE_ACCOUNTS_JOB, accounts)
+    jobs.handle_regularly("50 3 * * *", FINISH_CLOSING_JOB, closed)
 
 
 async def prune_accounts(database: Database) -> int:

@@ -11,7 +11,6 @@ from talktime.accounts import links, sessions
 from talktime.accounts.links import Issued
 from talktime.accounts.models import Link, LinkPurpose, Role
 from talktime.db.session import Database
-from talktime.security import new_token
 from tests.accounts.doors import SECRET, age_links, entries_of, give_second_factor, set_user, who, who_waits
 from tests.people import WHY, Person
 
@@ -97,7 +96,7 @@ async def test_what_is_rolled_back_leaves_the_link_as_it_was(database: Database,
     assert await spend(database, issued.token) is not None
 
 
-@pytest.mark.parametrize("token", ["", "x", "\0", "ü" * 300, "' OR 1=1 --", new_token()], ids=ascii)
+@pytest.mark.parametrize("token", ["", "x", "\0", "ü" * 300, "' OR 1=1 --", "A" * 43], ids=ascii)
 async def test_a_made_up_token_finds_nothing(database: Database, token: str) -> None:
     assert await look(database, token) is None
     assert await spend(database, token) is None

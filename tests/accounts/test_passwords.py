@@ -1,6 +1,7 @@
 """Which passwords are taken, and how they are kept and checked: slowly, beside the loop, and never for ever."""
 
 import asyncio
+import contextlib
 import inspect
 import statistics
 import threading
@@ -71,7 +72,8 @@ async def test_a_password_that_is_hard_to_guess_is_taken(password: str) -> None:
         ("konstantinopel", CommonWords),
         ("Alice Smith1", AboutYou),
         ("alice.smith99", AboutYou),
-        ("flowersflowers", AboutYou),
+        ("flowersflowers", Repeats),
+        ("alicesmith12", AboutYou),
         ("Talktime2026", AboutYou),
     ],
     ids=ascii,
@@ -81,7 +83,7 @@ async def test_a_password_that_is_guessed_soon_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(BadPassword) as refused:
         await passwords.judge(password, about=ABOUT)
-    assert type(refused.value) in ({reason} if reason is not Repeats or "abc" not in password else {Repeats, Leaked})
+    assert type(refused.value) is reason
     assert not password or password not in str(refused.value)
 
 
@@ -165,9 +167,15 @@ async def test_the_loop_goes_on_while_passwords_are_checked() -> None:
     assert statistics.median(pauses) < 0.05
 
 
-async def test_a_flood_waits_in_a_queue_that_has_an_end() -> None:
-    kept = await passwords.hash_of(GOOD)
-    outcomes = await asyncio.gather(*(passwords.check("x", kept) for _ in range(70)), return_exceptions=True)
+async def test_a_flood_waits_in_a_queue_that_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, verify, go_on = await passwords.hash_of(GOOD), passwords._verify, threading.Event()
+    # Nothing is checked before all are there; then it goes fast.
+    monkeypatch.setattr(passwords, "_verify", lambda kept, plain: go_on.wait(20) and False)
+    flood = asyncio.gather(*(passwords.check("x", kept) for _ in range(70)), return_exceptions=True)
+    await asyncio.sleep(0.05)
+    go_on.set()
+    outcomes = await flood
+    monkeypatch.setattr(passwords, "_verify", verify)
     busy = [each for each in outcomes if isinstance(each, Busy)]
     assert len(busy) == 70 - 60
     assert busy[0].status == 503 and busy[0].retry_after > 0
@@ -204,10 +212,8 @@ HOSTILE: Sequence[str] = (
 @pytest.mark.parametrize("password", HOSTILE, ids=ascii)
 async def test_guessing_is_bounded_whatever_is_typed(password: str) -> None:
     began = time.process_time()
-    try:
+    with contextlib.suppress(BadPassword):
         await passwords.judge(password[:256], about=("a" * 10_000, "@" * 1000))
-    except BadPassword:
-        pass
     assert time.process_time() - began < 2.5
 
 

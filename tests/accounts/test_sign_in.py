@@ -42,6 +42,19 @@ async def try_to(
     return await sign_in.sign_in(database, SECRET, email, password, address=address, browser=browser)
 
 
+def count_checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What argon2 is asked to check from now on."""
+    checked: list[str] = []
+    verify = passwords._verify
+
+    def note(kept: str, plain: bytes) -> bool:
+        checked.append(kept)
+        return verify(kept, plain)
+
+    monkeypatch.setattr(passwords, "_verify", note)
+    return checked
+
+
 async def sessions_of(database: Database, person: Person) -> int:
     async with database.transaction(everyone=WHY) as db:
         return int(await db.scalar(text("SELECT count(*) FROM sessions WHERE user_id = :u"), {"u": person.id}))
@@ -153,9 +166,7 @@ async def test_nobody_learns_whether_an_address_has_an_account_by_the_answer_or_
     await set_user(database, people[1], password_hash=None)
     await set_user(database, people[2], status="SUSPENDED")
     await set_user(database, people[3], status="CLOSED")
-    checked: list[int] = []
-    verify = passwords._verify
-    monkeypatch.setattr(passwords, "_verify", lambda kept, plain: checked.append(1) or verify(kept, plain))
+    checked = count_checks(monkeypatch)
     outcomes = []
     for number, email in enumerate((known, none, suspended, closed, new_address(), "nonsense")):
         checked.clear()
@@ -226,9 +237,7 @@ async def test_of_twenty_tries_at_once_five_are_checked(
     database: Database, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     email = await give_password(database, alice)
-    checked: list[str] = []
-    verify = passwords._verify
-    monkeypatch.setattr(passwords, "_verify", lambda kept, plain: checked.append(kept) or verify(kept, plain))
+    checked = count_checks(monkeypatch)
     outcomes = await asyncio.gather(
         *(try_to(database, email, f"{BETTER} {number}", address="203.0.113.80") for number in range(20)),
         return_exceptions=True,

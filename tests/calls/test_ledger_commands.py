@@ -343,7 +343,7 @@ async def test_an_account_is_suspended_and_active_again(
     for wrong in (("suspend", email), ("suspend", email, "--because", " ", *by), ("activate", email, "--by", email)):
         assert (await type_in("users", *wrong)).code != 0
     await type_in("users", "close", email, *by, "--yes")
-    for words in (("suspend", alice.id, "--because", "x", *by), ("activate", alice.id, *by)):
+    for words in (("suspend", str(alice.id), "--because", "x", *by), ("activate", str(alice.id), *by)):
         refused = await type_in("users", *words)
         assert (refused.code, "stays closed" in refused.error) == (1, True)
     assert (await account_of(empty_database, alice)).blocked_reason == "closed"

@@ -44,7 +44,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(_request: Request, error: HTTPException) -> Response:
-        return problem(error.status_code, str(error.detail))
+        return problem(error.status_code, str(error.detail), headers=error.headers or {})
 
     @app.exception_handler(DBAPIError)
     @app.exception_handler(PoolTimeoutError)

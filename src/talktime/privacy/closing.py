@@ -41,7 +41,7 @@ from talktime.privacy import emptying
 WHY = "an account is closed, also what is the operator's in it"
 FINISH_JOB = "privacy.finish_closing"
 SETTLES_SECONDS_MAX = 30.0
-QUARANTINE = timedelta(days=90)
+QUARANTINE = timedelta(days=30)
 """A number rests so long before somebody else gets it, because its callers still ring."""
 _NOBODY = "closed.invalid"
 _LOGGER = log.get(__name__)

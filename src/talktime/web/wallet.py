@@ -63,7 +63,7 @@ async def set_low_balance(request: Request) -> Response:
     threshold = form.credits("threshold")
     if not form.errors:
         async with context.database.transaction(user=identity.user_id) as db:
-            await money.set_low_balance(db, identity.user_id, threshold)
+            await money.set_low_balance(db, identity.user_id, threshold, actor=identity.acts_as)
         return _back("low-balance")
     return await _credits(context, identity, form=form)
 
@@ -76,7 +76,9 @@ async def set_guards(request: Request) -> Response:
     day, call, caller = form.credits("day"), form.credits("call"), form.credits("caller")
     if not form.errors:
         async with context.database.transaction(user=identity.user_id) as db:
-            await money.set_guards(db, identity.user_id, per_day=day, per_call=call, per_caller=caller)
+            await money.set_guards(
+                db, identity.user_id, per_day=day, per_call=call, per_caller=caller, actor=identity.acts_as
+            )
         return _back("guards")
     return await _credits(context, identity, form=form)
 
@@ -88,7 +90,7 @@ async def set_billing_details(request: Request) -> Response:
     context = context_of(request)
     try:
         async with context.database.transaction(user=identity.user_id) as db:
-            await billing_details.keep(db, identity.user_id, views.billing_details_of(form))
+            await billing_details.keep(db, identity.user_id, views.billing_details_of(form), actor=identity.acts_as)
         return _back("billing")
     except billing_details.WrongDetails as error:
         form.errors.update({f"billing_{name}": message for name, message in error.fields.items()})

@@ -171,9 +171,7 @@ _JOBS = """
 
 async def _jobs(connection: Connection) -> Finding:
     row = await _one(connection, _JOBS)
-    says = (
-        f"{row['workers']} workers, {row['late']} jobs late, {row['stalled']} stalled, {row['failed']} failed for good"
-    )
+    says = f"workers: {row['workers']}; jobs late: {row['late']}, stalled: {row['stalled']}, given up: {row['failed']}"
     if not row["workers"]:
         mend = "start `talktime serve`, or one with `--only worker`."
         return fail("jobs", says, mend) if row["late"] or row["stalled"] else warn("jobs", says, mend)

@@ -69,7 +69,8 @@ BEGIN
     IF current_setting('role') = 'talktime_everyone' THEN
         RETURN;
     END IF;
-    IF p_user IS DISTINCT FROM nullif(current_setting('talktime.user_id', true), '')::uuid THEN
+    -- Nobody in particular is nobody's own either.
+    IF (p_user = nullif(current_setting('talktime.user_id', true), '')::uuid) IS NOT TRUE THEN
         RAISE EXCEPTION 'this transaction is not of user %', p_user USING ERRCODE = 'TT403';
     END IF;
 END

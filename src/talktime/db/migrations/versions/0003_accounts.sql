@@ -158,6 +158,23 @@ BEGIN
 END
 $function$;
 
+CREATE OR REPLACE FUNCTION public.assert_tenant(p_user uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF current_setting('role') = 'talktime_everyone' THEN
+        RETURN;
+    END IF;
+    -- Nobody in particular is nobody's own either.
+    IF (p_user = nullif(current_setting('talktime.user_id', true), '')::uuid) IS NOT TRUE THEN
+        RAISE EXCEPTION 'this transaction is not of user %', p_user USING ERRCODE = 'TT403';
+    END IF;
+END
+$function$;
+
 CREATE OR REPLACE FUNCTION public.audit_entries_stay()
  RETURNS trigger
  LANGUAGE plpgsql
