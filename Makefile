@@ -10,7 +10,7 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check --no-input
 OLDEST ?= /usr/lib/postgresql/15/bin
 SYNC    = $(PIP) install --quiet --no-deps --no-compile --require-hashes -r
 
-.PHONY: run setup test test-long check bench-ledger format lock demo-wavs clean
+.PHONY: run setup test test-long check bench-ledger bench-sign-in format lock demo-wavs clean
 
 run: setup
 	@exec $(BIN)/talktime serve --demo
@@ -39,6 +39,10 @@ check: $(VENV)/.talktime-dev
 # The books against pgbench's tpcb-like on a server of its own, in turn, in one run; ARGS=--quick for a minute of it.
 bench-ledger: $(VENV)/.talktime-dev
 	$(BIN)/python -m bench.ledger $(ARGS)
+
+# Whether the time of a refused sign-in tells if an address has an account; 400 of them.
+bench-sign-in: $(VENV)/.talktime-dev
+	$(BIN)/python -m bench.sign_in
 
 format: $(VENV)/.talktime-dev
 	$(BIN)/ruff format .

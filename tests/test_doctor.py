@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 import trustme
@@ -26,8 +27,10 @@ from talktime.cli import running
 from talktime.cli.checkup import companies, outside
 from talktime.cli.checkup import database as database_check
 from talktime.cli.checkup.finding import Finding, State, bounded
+from talktime.cli.demo import EMAIL, OPERATOR_EMAIL, ensure_demo
 from talktime.cli.doctor import examine
 from talktime.cli.first_start import first_link
+from talktime.cli.serve import demo_links
 from talktime.db import embedded
 from talktime.db.deploy import deploy
 from talktime.db.session import Database
@@ -381,8 +384,6 @@ async def test_a_certificate_is_told_before_it_runs_out(days: int, state: State)
 
 
 async def test_the_server_answers_a_challenge_and_signs_nothing_else(house: tuple[House, str]) -> None:
-    import httpx
-
     async with httpx.AsyncClient(base_url=house[0].settings.base_url, trust_env=False) as client:
         challenge = "c" * 43
         said = (await client.get("/healthz", params={"challenge": challenge})).json()
@@ -439,3 +440,39 @@ async def test_starts_at_the_same_moment_leave_one_link(empty_database: Database
     async with empty_database.transaction(everyone=WHY) as db:
         good = [path for path in paths if path and await links.look(db, path.rsplit("/", 1)[1], LinkPurpose.INVITE)]
     assert len(good) == 1
+
+
+async def test_the_first_start_prints_a_link_that_opens_a_page_and_is_not_spent_by_looking(tmp_path: Path) -> None:
+    port = free_ports(1)[0]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "talktime", "serve", "--only", "web", "--drain-seconds", "0",
+        stdout=asyncio.subprocess.PIPE,
+        env={
+            "PATH": os.environ["PATH"], "TALKTIME_HOME": str(tmp_path), "TALKTIME_PORT": str(port),
+            "TALKTIME_SECRET_KEY": KEY,
+        },
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(90):
+            while not (line := (await process.stdout.readline()).decode().strip()).startswith("http"):
+                assert "Stop with" not in line and (line or process.returncode is None)
+        assert line.startswith(f"http://127.0.0.1:{port}/welcome/")
+        async with httpx.AsyncClient(trust_env=False) as client:
+            for _ in range(2):
+                page = await client.get(line)
+                assert (page.status_code, 'type="password"' in page.text) == (200, True)
+    finally:
+        process.terminate()
+        async with asyncio.timeout(60):
+            await process.communicate()
+        await asyncio.to_thread(embedded.discard, tmp_path)
+
+
+async def test_the_demo_prints_a_link_for_the_customer_and_one_for_the_operator(empty_database: Database) -> None:
+    await ensure_demo(empty_database)
+    found = dict(await demo_links(empty_database))
+    assert found.keys() == {EMAIL, OPERATOR_EMAIL}
+    async with empty_database.transaction(everyone=WHY) as db:
+        for path in found.values():
+            assert await links.look(db, path.rsplit("/", 1)[1], LinkPurpose.SIGN_IN) is not None

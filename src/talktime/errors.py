@@ -20,8 +20,11 @@ class TalktimeError(Exception):
     status = 400
 
     def __init__(self, message: str = "") -> None:
-        # Its first paragraph, on one line: it is shown to people, and is the key of its translations.
-        super().__init__(message or " ".join(inspect.cleandoc(self.__doc__ or "").partition("\n\n")[0].split()))
+        if not message:
+            said = inspect.cleandoc(self.__doc__ or "")
+            # One sentence goes onto one line: it is shown to people, and is the key of its translations.
+            message = said if "\n\n" in said else " ".join(said.split())
+        super().__init__(message)
 
 
 class BadInput(TalktimeError):

@@ -14,7 +14,7 @@ from sqlalchemy import event, text
 
 from talktime.accounts import mails, passwords, second_factor, sessions
 from talktime.accounts.sessions import Identity
-from talktime.db.session import Database
+from talktime.db.session import Database, connect
 from talktime.jobs import Jobs
 from talktime.mail.message import Mail
 from talktime.mail.render import text_of
@@ -68,13 +68,16 @@ def words_in(mail: Mail) -> str:
 async def delivering(database: Database, url: str) -> AsyncIterator[Doors]:
     """Deliver mails for as long as the block."""
     doors = Doors(database, Jobs(url))
-    doors.jobs.handle(mails.JOB, mails.sender(database, doors.pigeon, SECRET, SITE))
+    # On connections of their own, so that what a test does can be counted.
+    workers = connect(url)
+    doors.jobs.handle(mails.JOB, mails.sender(workers, doors.pigeon, SECRET, SITE))
     work = asyncio.create_task(doors.jobs.work())
     try:
         yield doors
     finally:
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
+        await workers.close()
 
 
 def address_of(person: Person, name: str) -> str:

@@ -184,7 +184,7 @@ async def finish_new_email(database: Database, token: str) -> str:
 
 def read_name(said: str) -> str:
     """A name on one line. Raises NoName."""
-    name = " ".join(unicodedata.normalize("NFC", said).split(" ")).strip()
+    name = " ".join(filter(None, unicodedata.normalize("NFC", said).split(" ")))
     if not name.isprintable() or not 1 <= len(name) <= NAME_LENGTH_MAX:
         raise NoName
     return name

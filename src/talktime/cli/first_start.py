@@ -1,7 +1,7 @@
 """The first start: nobody knows a password yet, so whoever reads what the server prints is the first to come in.
 
-The rule: such a link is good for as long as there is no operator and no longer, and of any number of starts only the
-last one's is. Logs are kept, and read by others.
+The rule: such a link is made only while there is no operator, works once, and of any number of starts only the last
+one's does. Logs are kept, and read by others: a start with an operator takes back what was never used.
 """
 
 from datetime import timedelta

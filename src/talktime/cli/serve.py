@@ -33,11 +33,11 @@ def serve(
     from talktime.cli.running import run
     from talktime.errors import BadInput
 
-    settings = configuration.read_to_serve(demo=demo)
     parts = tuple(only or ("web", "voice", "worker"))
     unknown = set(parts) - {"web", "voice", "worker"}
     if unknown:
         raise BadInput(f"There is no part named {', '.join(sorted(unknown))}: the parts are web, voice and worker.")
+    settings = configuration.read_to_serve(demo=demo)
     log.configure("WARNING" if demo and settings.log_level == "INFO" else settings.log_level)
     run(_serve(settings, demo=demo, parts=parts, drain_seconds=drain_seconds), door="worker")
 
@@ -63,7 +63,7 @@ async def _serve(settings: "Settings", *, demo: bool, parts: tuple[str, ...], dr
     ) as running:
         _say(f"Talktime is serving at {running.url}")
         if running.demo is not None:
-            for email, link in await _demo_links(running.database):
+            for email, link in await demo_links(running.database):
                 _say(f"Sign in as {email}: {running.url}{link}")
             _say(f"The demo agent answers {running.demo.number}. Ring it yourself:")
             _say('  talktime call --say "what are your opening hours"')
@@ -85,7 +85,7 @@ async def _serve(settings: "Settings", *, demo: bool, parts: tuple[str, ...], dr
     _say("Stopped.")
 
 
-async def _demo_links(database: "Database") -> list[tuple[str, str]]:
+async def demo_links(database: "Database") -> list[tuple[str, str]]:
     """Who is in the demo, and where they sign in: the customer and the operator."""
     from sqlalchemy import select
 
