@@ -21,7 +21,7 @@ from talktime.db.base import new_id
 from talktime.db.session import Database
 from talktime.errors import Conflict, NotFound, TalktimeError
 from tests.credits import books as stage
-from tests.people import WHY, Person, new_person
+from tests.people import WHY, Person, account_of, lines_of, new_person
 
 ROUNDS = 200 if os.environ.get("TALKTIME_TEST_LONG") else 12
 OWNERS = ("voice-1", "voice-2")
@@ -202,3 +202,45 @@ async def test_extending_many_is_extending_each(database: Database, eyes: stage.
 
 def _name(answer: dict[str, Any]) -> str:
     return str(answer["call_id"])
+
+
+async def _customer(database: Database, ada: Person, credits: int, low_balance: int | None) -> Person:
+    person = await new_person(database, "Customer", credits=credits)
+    async with database.transaction(everyone=WHY) as db:
+        await money.set_low_balance(db, person.id, low_balance)
+        await money.adjust(db, person.id, reference="known", amount=5, reason="Once before", actor=ada.id)
+    return person
+
+
+async def _books(database: Database, person: Person) -> tuple[object, ...]:
+    account = await account_of(database, person)
+    lines = [(line.amount, line.balance_after, line.reference) for line in await lines_of(database, person)]
+    return account.balance, account.clawback_debt, account.seq, account.low_balance, lines
+
+
+@pytest.mark.parametrize("as_debt", [False, True])
+@pytest.mark.parametrize("with_known", [False, True])
+async def test_postings_for_many_customers_at_once_are_the_single_ones(
+    database: Database, ada: Person, *, as_debt: bool, with_known: bool
+) -> None:
+    kinds = [(1000, None, 40), (100, 90, -30), (7, None, 1), (0, 3, 900), (50, 60, -50)]
+    alone = [await _customer(database, ada, size, low) for size, low, _ in kinds]
+    together = [await _customer(database, ada, size, low) for size, low, _ in kinds]
+    items = [(f"gift:{number}", amount, "Many at once") for number, (_, _, amount) in enumerate(kinds)]
+    if with_known:
+        items[2] = ("known", 5, "Once before")
+    singly = []
+    async with database.transaction(everyone=WHY) as db:
+        for person, (reference, amount, reason) in zip(alone, items, strict=True):
+            posted = await money.adjust(
+                db, person.id, reference=reference, amount=amount, reason=reason, actor=ada.id, as_debt=as_debt
+            )
+            singly.append((posted.fresh, posted.balance_after))
+    batch = [batches.Adjustment(person.id, *item) for person, item in zip(together, items, strict=True)]
+    async with database.transaction(everyone=WHY) as db:
+        first = await batches.post_many(db, batch, ada.id, as_debt=as_debt)
+        again = await batches.post_many(db, batch, ada.id, as_debt=as_debt)
+    assert [(each.fresh, each.balance_after) for each in first] == singly
+    assert not any(each.fresh for each in again)
+    for one, other in zip(alone, together, strict=True):
+        assert await _books(database, one) == await _books(database, other)
