@@ -181,7 +181,7 @@ async def test_the_person_and_their_callers_are_gone_and_the_books_stay(
         assert key.revoked_at is not None
         (number,) = (await db.scalars(select(PhoneNumber).where(PhoneNumber.number == alice.number))).all()
         assert (number.status, number.user_id, number.agent_id) == (PhoneStatus.RELEASED, None, None)
-        assert number.quarantine_until is not None and number.quarantine_until > datetime.now(UTC) + timedelta(days=80)
+        assert number.quarantine_until is not None and number.quarantine_until > datetime.now(UTC) + timedelta(days=29)
         notices = (await db.scalars(select(Notice).where(Notice.user_id == alice.id))).all()
         assert {(notice.mailed_at, notice.dropped_reason) for notice in notices} == {(None, "closed")}
         agent = await db.get_one(Agent, (alice.id, alice.agent))
