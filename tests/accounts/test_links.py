@@ -12,7 +12,7 @@ from talktime.accounts.links import Issued
 from talktime.accounts.models import Link, LinkPurpose, Role
 from talktime.db.session import Database
 from tests.accounts.doors import SECRET, age_links, entries_of, give_second_factor, set_user, who, who_waits
-from tests.people import WHY, Person
+from tests.people import WHY, Person, new_person
 
 EVERY = tuple(LinkPurpose)
 
@@ -229,3 +229,13 @@ async def test_where_a_link_leads(alice: Person) -> None:
 async def _redeem(database: Database, token: str) -> str | None:
     async with database.transaction(everyone=WHY) as db:
         return await sessions.redeem(db, token, address="192.0.2.1", browser="Firefox")
+
+
+async def test_the_first_starts_link_ends_when_there_is_an_operator(empty_database: Database) -> None:
+    async with empty_database.transaction(everyone=WHY) as db:
+        first = await links.issue(db, LinkPurpose.INVITE, role=Role.ADMIN)
+        assert await links.look(db, first.token, LinkPurpose.INVITE) is not None
+    await new_person(empty_database, "Ada", credits=0, admin=True)
+    async with empty_database.transaction(everyone=WHY) as db:
+        assert await links.look(db, first.token, LinkPurpose.INVITE) is None
+        assert await links.spend(db, first.token, LinkPurpose.INVITE) is None

@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from talktime.accounts import links, passwords, profile, sign_in, sign_up
@@ -293,6 +295,8 @@ HOSTILE = [
     "a" * 250 + "@example.org",
     "a\u202e@example.org",
     "a\u200b@example.org",
+    "a\u00ad@example.org",
+    "a\ue000@example.org",
     "\ud800@example.org",
     "a" * 1_000_000,
 ]
@@ -327,6 +331,21 @@ async def test_what_is_no_address_gets_no_mail_and_leaves_no_trace(doors: Doors,
 )
 async def test_two_spellings_of_one_mailbox_are_one_address(typed: str, kept: str) -> None:
     assert read_address(typed) == kept == read_address(kept) == look_up_key(typed)
+
+
+@given(local=st.text(min_size=1, max_size=30), domain=st.sampled_from(["example.org", "Straße.DE", "例え.jp", "x.İo"]))
+def test_an_address_that_is_kept_is_its_own_spelling_and_holds_nothing_that_ends_a_line(
+    local: str, domain: str
+) -> None:
+    typed = f"{local}@{domain}"
+    try:
+        kept = read_address(typed)
+    except NoAddress:
+        assert len(look_up_key(typed)) <= 254
+        return
+    assert read_address(kept) == kept == look_up_key(typed)
+    assert kept.partition("@")[2].isascii() and kept == kept.lower()
+    assert not any(char.isspace() or not char.isprintable() for char in kept)
 
 
 async def test_a_new_password_ends_every_session_and_every_link_and_signs_in(doors: Doors) -> None:

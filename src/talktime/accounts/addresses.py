@@ -17,14 +17,15 @@ class NoAddress(BadInput):
 
 def read_address(typed: str) -> str:
     """The address as it is kept: small letters, the domain in ASCII. Raises NoAddress for what is none."""
-    address = unicodedata.normalize("NFC", typed.strip(" \t")).lower()
+    address = unicodedata.normalize("NFC", typed.strip(" \t").lower())
     try:
         address.encode()
-        kept = mailbox(address).lower()
+        kept = mailbox(address)
     except (Undeliverable, UnicodeError):
         raise NoAddress from None
-    # A domain without a dot is a mistake of whoever typed it, or a machine of ours.
-    if "." not in kept.rpartition("@")[2]:
+    # A domain without a dot is a mistake of whoever typed it, or a machine of ours; what is not to be seen makes two
+    # addresses look like one.
+    if "." not in kept.rpartition("@")[2] or not kept.isprintable():
         raise NoAddress
     return kept
 

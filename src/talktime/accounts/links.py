@@ -151,11 +151,14 @@ def _is_good(token: str, purposes: tuple[LinkPurpose, ...]) -> ColumnElement[boo
         .where(User.id == Link.made_by, User.role == Role.ADMIN, User.status == UserStatus.ACTIVE)
         .exists()
     )
+    is_there_an_operator = select(User.id).where(User.role == Role.ADMIN, User.status == UserStatus.ACTIVE).exists()
     conditions: list[Any] = [
         Link.token_hash == token_hash(token),
         is_open(),
         Link.purpose.in_(purposes),
         or_(Link.user_id.is_(None), owner_may),
         or_(Link.made_by.is_(None), maker_may),
+        # What nobody made is the first start's: it ends as soon as there is an operator, whoever let them in.
+        or_(Link.made_by.is_not(None), Link.role.is_distinct_from(Role.ADMIN), ~is_there_an_operator),
     ]
     return and_(*conditions)
