@@ -204,7 +204,8 @@ async def test_a_link_for_something_else_makes_no_account(doors: Doors) -> None:
 
 
 async def test_an_invitation_without_an_address_takes_the_one_that_is_typed_unconfirmed(doors: Doors) -> None:
-    issued, email = await invite(doors, Role.ADMIN), new_address()
+    ada = await new_person(doors.database, "Ada", credits=0, admin=True)
+    issued, email = await invite(doors, Role.ADMIN, made_by=ada.id), new_address()
     for wrong in ("", "nobody", "a@b\r\nBcc: c@example.org"):
         with pytest.raises(NoAddress):
             await finish(doors, issued.token, email=wrong)

@@ -10,7 +10,7 @@ from talktime.accounts import links
 from talktime.accounts.models import Link, LinkPurpose, Role
 from talktime.db.session import Database
 from talktime.settings import Settings, SignUp
-from tests.people import WHY, Person
+from tests.people import WHY, Person, new_person
 from tests.web.conftest import Browser, OpenBrowser
 from tests.web.doorstep import (
     PASSWORD,
@@ -176,7 +176,8 @@ async def test_by_invitation_only(open_browser: OpenBrowser, database: Database)
 async def test_an_invitation_without_an_address_asks_for_it_and_gives_its_role(
     browser: Browser, database: Database
 ) -> None:
-    path, email = await invited(database, role=Role.ADMIN), unique()
+    ada = await new_person(database, "Ada", credits=0, admin=True)
+    path, email = await invited(database, role=Role.ADMIN, made_by=ada.id), unique()
     page = (await browser.get(path)).text
     assert "as an operator" in page and "readonly" not in page
     nothing = await browser.post(path, data={"zone": "Asia/Tokyo", "locale": "de"})
