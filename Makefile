@@ -10,7 +10,7 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check --no-input
 OLDEST ?= /usr/lib/postgresql/15/bin
 SYNC    = $(PIP) install --quiet --no-deps --no-compile --require-hashes -r
 
-.PHONY: run setup test test-long check bench-ledger bench-sign-in format lock demo-wavs clean
+.PHONY: run setup test test-long check bench-ledger bench-sign-in bench-http format lock demo-wavs clean
 
 run: setup
 	@exec $(BIN)/talktime serve --demo
@@ -35,6 +35,7 @@ check: $(VENV)/.talktime-dev
 	$(BIN)/talktime db validate
 	$(BIN)/python scripts/check_docs.py
 	$(BIN)/python scripts/check_everyone.py
+	$(BIN)/python scripts/check_openapi.py
 
 # The books against pgbench's tpcb-like on a server of its own, in turn, in one run; ARGS=--quick for a minute of it.
 bench-ledger: $(VENV)/.talktime-dev
@@ -43,6 +44,10 @@ bench-ledger: $(VENV)/.talktime-dev
 # Whether the time of a refused sign-in tells if an address has an account; 400 of them.
 bench-sign-in: $(VENV)/.talktime-dev
 	$(BIN)/python -m bench.sign_in
+
+# Lists, rings and events over HTTP against real processes; ARGS=--quick for two minutes of it.
+bench-http: $(VENV)/.talktime-dev
+	$(BIN)/python -m bench.http $(ARGS)
 
 format: $(VENV)/.talktime-dev
 	$(BIN)/ruff format .

@@ -13,6 +13,7 @@ from talktime.credits import ledger, money
 from talktime.db.session import Database, connect
 
 POOL = 16
+WHY = "an operator gives somebody credits"
 
 
 def transactions_per_second(url: str, size: Size) -> float:
@@ -20,7 +21,7 @@ def transactions_per_second(url: str, size: Size) -> float:
 
     async def post(database: Database) -> None:
         user = user_id(random.randint(1, size.users))
-        async with database.transaction(user=user) as db:
+        async with database.transaction(everyone=WHY) as db:
             await money.adjust(
                 db,
                 user,

@@ -1,8 +1,8 @@
 """What is asked of the books, one function in each transaction, as the product does it: on a connection that carries
 the tenant's role, in one statement that sets the tenant and calls the function (`Database.statement`).
 
-A batch is for many users, so its connection carries everyone's role, as `transaction(everyone=…)` does. The eight
-clients are eight operators: adjustments name who made them.
+What an operator posts goes over a connection that carries everyone's role, as `transaction(everyone=…)` does; so does a
+batch, which is for many users. The eight clients are eight operators: adjustments name who made them.
 """
 
 from collections.abc import Callable, Mapping
@@ -86,10 +86,10 @@ REQUESTS = 1_000_000
 """So many numbers of requests each run has."""
 
 WORKS = (
-    Work("post", 1.4, 2.0, _post, _nothing),
+    Work("post", 1.4, 2.0, _post, _nothing, everyone=True),
     Work("authorise", 1.0, 1.0, _authorise, lambda size, part: {"n": 0, "base": size.first_to_authorise(part)}),
     Work("extend", 1.0, 1.0, _extend, lambda _size, part: {"n": 0, "base": part * REQUESTS}),
     Work("settle", 1.0, 1.0, _settle, lambda size, part: {"n": 0, "base": size.first_to_settle(part)}),
     Work("batch", 10.0, 15.0, _batch, _nothing, everyone=True, postings=BATCH),
-    Work("hot", 0.5, 0.5, _hot, _nothing),
+    Work("hot", 0.5, 0.5, _hot, _nothing, everyone=True),
 )

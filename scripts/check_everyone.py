@@ -10,6 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTING = ROOT / "docs" / "everyone.md"
+PASSES_ON = ROOT / "src" / "talktime" / "api" / "caller.py"
+"""Whoever calls its `everyone(why)` says why."""
 HEAD = """# Transactions that see everyone
 
 Row-level security shows a transaction one user's rows. These say why they must see all of them; `make check` holds
@@ -37,13 +39,14 @@ def main() -> int:
             for imported in node.names
         }
         for node in ast.walk(tree):
-            if not (isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "transaction"):
+            if not isinstance(node, ast.Call) or path == PASSES_ON:
                 continue
-            found += [
-                f"- `{path.relative_to(ROOT / 'src')}`: {_reason(keyword.value, constants, path)}"
-                for keyword in node.keywords
-                if keyword.arg == "everyone"
-            ]
+            reasons = []
+            if (called := getattr(node.func, "attr", "")) in ("transaction", "statement_for"):
+                reasons = [keyword.value for keyword in node.keywords if keyword.arg == "everyone"]
+            elif called == "everyone":
+                reasons = node.args[:1]
+            found += [f"- `{path.relative_to(ROOT / 'src')}`: {_reason(value, constants, path)}" for value in reasons]
     text = HEAD + "\n".join(sorted(set(found))) + "\n"
     if "--write" in sys.argv:
         LISTING.write_text(text)

@@ -237,6 +237,16 @@ def test_the_demo_takes_no_real_money() -> None:
     assert wrong({**PUBLIC, **selling}, demo=False) == {}
 
 
+def test_customers_webhooks_lead_into_our_own_network_only_where_nobody_else_has_an_account() -> None:
+    name = "TALKTIME_WEBHOOKS_TO_PRIVATE"
+    for environment in (PUBLIC, {**PUBLIC, "TALKTIME_HOST": "0.0.0.0"}):
+        assert list(wrong({**environment, name: "true"}, demo=False)) == [name]
+        assert wrong({**environment, name: "false"}, demo=False) == {}
+    assert wrong({"TALKTIME_SECRET_KEY": KEY, name: "true"}, demo=False) == {}
+    assert wrong({name: "true"}, demo=True) == {}
+    assert list(wrong({name: "perhaps"})) == [name]
+
+
 @pytest.mark.parametrize("name", ["STRIPE_API_BASE", "TWILIO_API_BASE"])
 def test_a_simulated_company_serves_nobody_from_outside(name: str) -> None:
     for base in ("http://127.0.0.1:8002", "http://localhost:8002", "http://[::1]:8002"):
@@ -325,3 +335,43 @@ def test_the_page_lists_every_setting_by_its_names_with_its_default() -> None:
         told = f"`{info.default}`" if info.default not in (None, "") else "not set"
         expected[names] = computed.get(field, told)
     assert rows() == expected
+
+
+def test_a_secret_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{KEY}\n")
+    settings = configuration.read({"TALKTIME_SECRET_KEY_FILE": str(file)})
+    assert settings.secret_key is not None
+    assert settings.secret_key.get_secret_value() == KEY
+    assert wrong({**PUBLIC, "TALKTIME_SECRET_KEY": "", "TALKTIME_SECRET_KEY_FILE": str(file)}, demo=False) == {}
+    file.write_text("\n")
+    for given in (
+        {"TALKTIME_SECRET_KEY_FILE": str(file)},
+        {"TALKTIME_SECRET_KEY_FILE": str(tmp_path / "nowhere")},
+        {"TALKTIME_SECRET_KEY_FILE": str(file), "TALKTIME_SECRET_KEY": KEY},
+    ):
+        found = wrong(given)
+        assert set(found) == {"TALKTIME_SECRET_KEY_FILE"}
+        assert KEY not in str(found)
+        assert MENDS.match(found["TALKTIME_SECRET_KEY_FILE"].mend)
+    # What is no secret has no file; nor has what is none of ours.
+    assert set(wrong(TALKTIME_PORT_FILE=str(file))) == {"TALKTIME_PORT_FILE"}
+
+
+def test_the_page_lists_every_secret_that_may_stand_in_a_file() -> None:
+    [paragraph] = re.findall(r"These are (.+?)\.\n", PAGE.read_text(), re.DOTALL)
+    assert set(re.findall(r"`([A-Z_]+)`", paragraph)) == set(configuration._in_files())
+
+
+@pytest.mark.parametrize("kind", ["TURNS", "SUMMARIES", "CALLERS"])
+def test_for_ever_is_said_as_such(kind: str) -> None:
+    name = f"TALKTIME_KEEP_{kind}_DAYS"
+    assert getattr(configuration.read({name: "forever"}), f"keep_{kind.lower()}_days") is None
+    assert getattr(configuration.read({name: "30"}), f"keep_{kind.lower()}_days") == 30
+    for nonsense in ("0", "-1", "a year", "1.5", "99999999"):
+        assert set(wrong({name: nonsense})) == {name}
+
+
+def test_traces_need_an_address_that_is_one() -> None:
+    assert wrong(OTEL_EXPORTER_OTLP_ENDPOINT="http://collector.example.org:4318") == {}
+    assert set(wrong(OTEL_EXPORTER_OTLP_ENDPOINT="collector:4317")) == {"OTEL_EXPORTER_OTLP_ENDPOINT"}

@@ -10,16 +10,20 @@ import os
 import secrets
 import socket
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from talktime import inbox, log, rounds, web
+from talktime import api, inbox, log, rounds, web
 from talktime.accounts import mails
 from talktime.agents.publish import read_version
-from talktime.calls import costs, lifecycle, sweep
+from talktime.alerts import marks
+from talktime.api import events
+from talktime.calls import costs, lifecycle, reports, sweep
+from talktime.calls import mails as call_mails
+from talktime.calls.retention import Keep
 from talktime.carriers import contract
 from talktime.carriers.contract import Carrier
 from talktime.carriers.simulated import Simulated
@@ -28,13 +32,19 @@ from talktime.db.session import connect
 from talktime.errors import ProviderError
 from talktime.hooks import calls as call_hooks
 from talktime.hooks import live, media
+from talktime.hooks import mail as mail_hooks
 from talktime.hooks import payments as payment_hooks
 from talktime.http import metrics, problems
 from talktime.http.context import Context
+from talktime.http.counters import Counters
+from talktime.http.naming import name_requests
+from talktime.http.tracing import Traces
 from talktime.inbox import ProviderEvent
 from talktime.jobs import Jobs
 from talktime.mail.send import Mailer, mailer_of
+from talktime.numbers import rounds as number_rounds
 from talktime.numbers.pool import answering_agents
+from talktime.payments import mails as payment_mails
 from talktime.payments import rounds as payment_rounds
 from talktime.payments.till import Till, billing_of, gateways_of
 from talktime.privacy import closing
@@ -43,10 +53,12 @@ from talktime.speech.choose import Trio, choose
 from talktime.voice.conversation import Engine
 from talktime.voice.meter import Meter
 from talktime.voice.receptionists import Receptionists
+from talktime.webhooks.post import Poster
+from talktime.webhooks.sending import Sender
 
 PARTS = ("web", "voice", "worker")
 _LOGGER = log.get(__name__)
-_DRAIN_SECONDS = 15.0
+_DRAIN_SECONDS = 5.0
 _GOODBYE_SECONDS = 10.0
 """For a goodbye to be played, the line to be hung up and the hold to be settled."""
 
@@ -70,6 +82,9 @@ def create_app(
         async with contextlib.AsyncExitStack() as stack:
             context = await _build(stack, settings, database_url, demo=demo, trio=trio or choose(settings))
             app.state.context = context
+            if set(parts) != {"web"}:
+                async with context.database.transaction(everyone=marks.WHY) as db:
+                    await marks.require_awake(db)
             if "voice" in parts:
                 await _warm(context)
                 await stack.enter_async_context(_background(context, "meter", context.meter.run()))
@@ -81,28 +96,41 @@ def create_app(
                 await stack.enter_async_context(_background(context, "sweep", sweeping))
                 pricing = costs.run(context.database, context.carriers)
                 await stack.enter_async_context(_background(context, "prices", pricing))
+                telling = number_rounds.run(context.database, context.carriers, settings.base_url)
+                await stack.enter_async_context(_background(context, "numbers", telling))
                 paying = payment_rounds.run(context.database, context.till)
                 await stack.enter_async_context(_background(context, "payments", paying))
                 await stack.enter_async_context(_background(context, "mail", _telling(context)))
+                await stack.enter_async_context(_background(context, "webhooks", webhook_sender(context).run()))
             yield
 
     app = FastAPI(title="Talktime", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     problems.install(app)
     web.install(app)
+    name_requests(app)
     app.include_router(metrics.router(settings.metrics_token.get_secret_value() if settings.metrics_token else None))
-    if "web" in parts:
-        app.include_router(payment_hooks.router)
-        app.include_router(web.router)
+    # Routes are looked through in this order, and callers wait for the first ones.
     if "voice" in parts:
         app.include_router(call_hooks.router)
         app.include_router(media.router)
+    if "web" in parts:
+        app.include_router(payment_hooks.router)
+        app.include_router(mail_hooks.router)
+        app.include_router(api.router)
+        app.include_router(web.router)
     return app
+
+
+def leave(app: FastAPI) -> None:
+    """From now on no new calls are taken, load balancers are told so, and connections end with their next answer."""
+    context: Context = app.state.context
+    context.taking_calls = False
 
 
 async def drain(app: FastAPI, seconds_max: float) -> int:
     """Take no new calls and let the live ones end, politely at the end of `seconds_max`; gives how many were left."""
+    leave(app)
     context: Context = app.state.context
-    context.taking_calls = False
     await context.sockets_came()
     if not await context.idle(seconds_max):
         for call in list(context.live):
@@ -141,6 +169,9 @@ async def _build(
     stack.push_async_callback(receptionists.close)
     # Unique per start, so that a process that died is never taken for the one that came after it.
     owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(6)}"
+    counters = Counters()
+    traces = Traces.to(settings.otlp_endpoint, counters.process)
+    stack.push_async_callback(traces.close)
     return Context(
         settings=settings,
         database=database,
@@ -152,6 +183,8 @@ async def _build(
         receptionists=receptionists,
         till=till,
         demo=demo,
+        counters=counters,
+        traces=traces,
     )
 
 
@@ -176,26 +209,44 @@ def _register(context: Context) -> Callable[[], Coroutine[object, object, None]]
             db, event.provider, said.call_id, is_over=said.state.is_over, seconds=said.seconds
         )
 
+    async def report_many(db: AsyncSession, events: Sequence[ProviderEvent]) -> Mapping[uuid.UUID, str]:
+        told: dict[uuid.UUID, reports.Told] = {}
+        for event in events:
+            # What makes no sense fails by itself, when it is handled alone.
+            with contextlib.suppress(KeyError, contract.BadMessage):
+                said = carriers[event.provider].read_report(contract.Request("POST", "", event.headers, event.body))
+                told[event.id] = reports.Told(event.provider, said.call_id, said.state.is_over, said.seconds)
+        return await reports.report_many(db, told)
+
     handlers: Mapping[str, inbox.Handle] = {call_hooks.REPORT: report, **context.till.handlers()}
+    together: Mapping[str, inbox.HandleTogether] = {call_hooks.REPORT: report_many}
 
     async def drain_inbox() -> None:
-        await inbox.drain(database, handlers)
+        turn = await inbox.turn(database, handlers, together)
+        if turn.is_full:
+            # Other jobs come in between: nobody waits behind a full inbox.
+            async with database.transaction(everyone=inbox.AGAIN_WHY) as db:
+                await context.jobs.enqueue_once(db, inbox.DRAIN_JOB)
 
     async def drain_regularly() -> None:
-        # An event that failed is tried again although no other comes to ask for it.
+        # An event that failed, or that a job just missed, is handled although no other comes to ask for it.
         while True:
             try:
-                await drain_inbox()
+                while (await inbox.turn(database, handlers, together)).is_full:
+                    pass
             except (SQLAlchemyError, OSError) as error:
                 _LOGGER.warning("the inbox was not reached", error=type(error).__name__)
             await asyncio.sleep(_DRAIN_SECONDS)
 
-    async def limit(carrier: str, carrier_call_id: str, user: str, agent: str, version: int) -> None:
+    async def limit(
+        carrier: str, carrier_call_id: str, user: str, agent: str, *, version: int, since_ring_seconds: int = 0
+    ) -> None:
         async with database.transaction(user=uuid.UUID(user)) as db:
             _, said = await read_version(db, uuid.UUID(user), uuid.UUID(agent), version)
-        # A minute more than our own limit: ours says goodbye, the carrier's only stands behind it.
+        # A minute more than our own limit: ours says goodbye, the carrier's only stands behind it. It counts from the
+        # ring, also of a caller who was put through and came back.
         try:
-            await carriers[carrier].limit(carrier_call_id, said.call_seconds_max + 60)
+            await carriers[carrier].limit(carrier_call_id, said.call_seconds_max + 60 + since_ring_seconds)
         except ProviderError as error:
             # A call that is over needs no limit; a carrier that refuses for another reason is heard.
             leg = await carriers[carrier].look_up(carrier_call_id) if error.permanent else None
@@ -215,15 +266,40 @@ def _register(context: Context) -> Callable[[], Coroutine[object, object, None]]
     context.jobs.handle(mails.JOB, send_link)
     for name, finish in closing.jobs_of(database, settings.home).items():
         context.jobs.handle(name, finish)
+    number_rounds.regularly(context.jobs, database, carriers, context.settings.base_url)
     rounds.prove_regularly(context.jobs, database)
-    rounds.forget_regularly(context.jobs, database, settings.home)
+    keep = Keep(settings.keep_turns_days, settings.keep_summaries_days, settings.keep_callers_days)
+    rounds.forget_regularly(
+        context.jobs,
+        database,
+        settings.home,
+        keep,
+        events_days=settings.keep_events_days,
+        deliveries_days=settings.keep_deliveries_days,
+    )
+    rounds.tell_days_regularly(context.jobs, database)
     return drain_regularly
+
+
+def webhook_sender(context: Context) -> Sender:
+    """What tells customers' programs what happened."""
+    settings = context.settings
+    poster = Poster(to_private=settings.webhooks_to_private)
+    return Sender(context.database, settings.secret, events.renderers(), poster)
 
 
 def _telling(context: Context) -> Coroutine[object, object, None]:
     settings = context.settings
     to = [address.strip() for address in settings.alerts_to.split(",") if address.strip()]
-    return rounds.tell(context.database, _mailer(context), to, settings.base_url)
+    gatherers = {**call_mails.gatherers(), **payment_mails.gatherers()}
+    return rounds.tell(
+        context.database,
+        _mailer(context),
+        to,
+        settings.base_url,
+        gatherers=gatherers,
+        secret=settings.secret,
+    )
 
 
 def _mailer(context: Context) -> Mailer:

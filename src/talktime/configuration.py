@@ -5,6 +5,7 @@ what is said; and no secret, nor an address that may hold one, is ever repeated.
 """
 
 import difflib
+import importlib.util
 import ipaddress
 import os
 import re
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 from urllib.parse import SplitResult, urlsplit
 
 import pydantic
@@ -74,8 +76,9 @@ def read_to_serve(*, demo: bool, environment: Mapping[str, str] | None = None) -
 def look(environment: Mapping[str, str] | None = None) -> tuple[Settings, list[Wrong]]:
     """The settings as far as they can be read, defaults in place of the others, and everything that is wrong."""
     environment = os.environ if environment is None else environment
-    settings, wrong = _read(environment)
-    return settings, once_each([*wrong, *_unknown(environment), *_alone(settings), *_together(settings)])
+    given, unreadable = _from_files(environment)
+    settings, wrong = _read(given)
+    return settings, once_each([*unreadable, *wrong, *_unknown(environment), *_alone(settings), *_together(settings)])
 
 
 def once_each(wrong: Sequence[Wrong]) -> list[Wrong]:
@@ -117,8 +120,48 @@ _FORMS = {
     "vat_percent": ("a number from 0 to 100 with at most two decimals", "19"),
     "invoice_series": ("1 to 20 capitals, digits and dashes", "TT"),
     "adjustment_limit": ("a whole number of 0 or more", "10000"),
+    "number_rent": ("a whole number from 0 to 1000000000", "300"),
+    "webhooks_to_private": ("`true` or `false`", "true"),
+    "agents_max": ("a whole number from 1 to 1000", "20"),
+    "api_requests_per_minute": ("a whole number from 1 to 1000000", "600"),
+    "api_requests_burst": ("a whole number from 1 to 1000000", "100"),
+    "keep_turns_days": ("a whole number of days, 1 or more, or `forever`", "365"),
+    "keep_summaries_days": ("a whole number of days, 1 or more, or `forever`", "730"),
+    "keep_callers_days": ("a whole number of days, 2 or more, or `forever`", "730"),
+    "keep_events_days": ("a whole number of days, 8 or more", "30"),
+    "keep_deliveries_days": ("a whole number of days, 1 or more", "30"),
 }
 """What the settings that are not mere text may be, and an example."""
+
+
+def _from_files(environment: Mapping[str, str]) -> tuple[Mapping[str, str], list[Wrong]]:
+    """The environment with those secrets that it only names the file of (`TALKTIME_SECRET_KEY_FILE`)."""
+    given, wrong = dict(environment), []
+    for name in _in_files():
+        path = environment.get(f"{name}_FILE")
+        if not path:
+            continue
+        if environment.get(name):
+            wrong.append(Wrong(f"{name}_FILE", f"is set, and so is {name}", "take one of the two away."))
+            continue
+        try:
+            given[name] = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            wrong.append(Wrong(f"{name}_FILE", "names a file that cannot be read", "name one that this user may read."))
+        else:
+            if not given[name]:
+                wrong.append(Wrong(f"{name}_FILE", "names an empty file", "write the secret into it."))
+    return given, wrong
+
+
+def _in_files() -> list[str]:
+    """The names of the settings that may stand in a file of their own: those that are secrets."""
+    return [
+        name
+        for field, info in Settings.model_fields.items()
+        if SecretStr in (info.annotation, *get_args(info.annotation))
+        for name in names_of(field)
+    ]
 
 
 def _read(environment: Mapping[str, str]) -> tuple[Settings, list[Wrong]]:
@@ -172,6 +215,7 @@ def _malformed(field: str, given: Mapping[str, str], value: str) -> Wrong:
 def _unknown(environment: Mapping[str, str]) -> Iterator[Wrong]:
     """What begins as our settings do and is none is a slip, and what it was meant for is not set."""
     known = [name for field in Settings.model_fields for name in names_of(field)]
+    known += [f"{name}_FILE" for name in _in_files()]
     for name in sorted(environment):
         if name.upper().startswith("TALKTIME_") and name.upper() not in known and not name.startswith(_OF_OTHERS):
             meant = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.8)
@@ -244,6 +288,19 @@ def _urls(settings: Settings) -> Iterator[Wrong]:
                 name,
                 "is no address of a PostgreSQL database",
                 f"write {name}=postgresql://user:password@host:5432/name.",
+            )
+    if settings.otlp_endpoint is not None:
+        # Spans carry ids and times and no word of anybody, so they may travel in clear.
+        otlp = _split(settings.otlp_endpoint)
+        if otlp is None or otlp.scheme not in ("http", "https"):
+            yield Wrong(
+                "OTEL_EXPORTER_OTLP_ENDPOINT", "is no address of a server", "write it like http://127.0.0.1:4318."
+            )
+        elif not _is_installed("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"):
+            yield Wrong(
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                "is set, and what sends traces is not installed",
+                "take it away, or install the extra `telemetry`.",
             )
     for name, said, schemes in (
         ("TWILIO_API_BASE", settings.twilio_api_base, ("https", "http")),
@@ -334,6 +391,12 @@ def _production(settings: Settings) -> Iterator[Wrong]:
                 f"is {_shown(settings.host)}, which others reach, and PUBLIC_URL is http://",
                 "listen on 127.0.0.1, or set PUBLIC_URL to the https:// address of your proxy.",
             )
+    if settings.webhooks_to_private and (is_outside or not is_loopback(_host_of(settings.base_url))):
+        yield Wrong(
+            "TALKTIME_WEBHOOKS_TO_PRIVATE",
+            "is set where others make accounts, and each of them could have us look around in your network",
+            "take it away; it is for this machine alone.",
+        )
     if not is_loopback(_host_of(settings.base_url)):
         for name, base, what in (
             ("STRIPE_API_BASE", settings.stripe_api_base, "a payment company on this machine would sell to everybody"),
@@ -439,6 +502,13 @@ def _split(url: str) -> SplitResult | None:
 def _host_of(url: str) -> str:
     parts = _split(url)
     return (parts.hostname or "") if parts is not None else ""
+
+
+def _is_installed(*modules: str) -> bool:
+    try:
+        return all(importlib.util.find_spec(name) is not None for name in modules)
+    except ModuleNotFoundError:
+        return False
 
 
 def _is_host(host: str) -> bool:

@@ -5,11 +5,12 @@ nothing. What cannot be handled in the end is put before the operator, never dro
 """
 
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 from sqlalchemy import Index, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,7 +19,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from talktime import log
 from talktime.db.base import CreatedAt, Model, new_id
 from talktime.db.session import Database
-from talktime.jobs import Jobs
 
 _LOGGER = log.get(__name__)
 
@@ -57,6 +57,11 @@ class ProviderEvent(Model):
             "received_at",
             postgresql_where=text("handled_at IS NULL AND gave_up_at IS NULL"),
         ),
+        Index(
+            "ix_provider_events_given_up",
+            "gave_up_at",
+            postgresql_where=text("gave_up_at IS NOT NULL AND handled_at IS NULL"),
+        ),
     )
 
 
@@ -86,34 +91,54 @@ class NotYet(Exception):
 Handle = Callable[[AsyncSession, ProviderEvent], Awaitable[str]]
 """Handles one stored event in the given transaction; gives the verdict. May raise NotYet."""
 
+HandleTogether = Callable[[AsyncSession, Sequence[ProviderEvent]], Awaitable[Mapping[uuid.UUID, str]]]
+"""Handles those of some events that need only a few statements for all of them, in the given transaction; gives the
+verdict on each. Whatever waits, locks an account or may fail it leaves out: that is handled alone."""
+
 DRAIN_JOB = "inbox.drain"
-_BATCH = 100
+BATCH = 100
+"""So many events are taken at a turn."""
 _TRIES_MAX = 10
 _KEPT_HEADERS = ("content-type", "i-twilio-idempotency-token", "user-agent")
 _WHY = "providers' events are everybody's until they are handled"
+AGAIN_WHY = "a full inbox asks for another turn"
 _PATIENCE = timedelta(days=7)
 
 
 KEPT_DAYS = 30
 
 
-async def prune(database: Database) -> int:
-    """Forget what was handled a month ago: bodies hold names and numbers. What nobody could handle stays."""
+async def prune(database: Database, days: int = KEPT_DAYS) -> int:
+    """Forget what was handled so long ago: bodies hold names and numbers. What nobody could handle stays."""
     async with database.transaction(everyone=_WHY) as db:
         gone = await db.execute(
             text("DELETE FROM provider_events WHERE handled_at < now() - make_interval(days => :days) RETURNING 1"),
-            {"days": KEPT_DAYS},
+            {"days": days},
         )
         return len(gone.all())
 
 
-async def accept(database: Database, jobs: Jobs, event: Incoming) -> bool:
-    """Store an event and ask for it to be handled; False when it was there already. Then it may be acknowledged."""
-    async with database.transaction(everyone=_WHY) as db:
-        is_new = await store(db, event)
-        if is_new:
-            await jobs.enqueue(db, DRAIN_JOB)
-    return is_new
+async def accept(database: Database, event: Incoming) -> bool:
+    """Store an event and ask for it to be handled; False when it was there already. Then it may be acknowledged.
+
+    One statement and one commit, whoever waits for us: `accept_event_v1` asks for a job only when none waits already.
+    """
+    stored = await database.statement_for(
+        everyone=_WHY,
+        function="accept_event_v1",
+        arguments=(
+            ("uuid", new_id()),
+            ("text", event.provider),
+            ("text", event.account),
+            ("text", event.event_id),
+            ("text", event.kind),
+            ("bytea", event.body),
+            ("jsonb", orjson.dumps(_kept(event.headers)).decode()),
+            ("text", DRAIN_JOB),
+        ),
+    )
+    assert stored is not None, event.event_id
+    return bool(stored["stored"])
 
 
 async def store(db: AsyncSession, event: Incoming) -> bool:
@@ -127,7 +152,7 @@ async def store(db: AsyncSession, event: Incoming) -> bool:
             event_id=event.event_id,
             kind=event.kind,
             body=event.body,
-            headers={name: event.headers[name] for name in _KEPT_HEADERS if name in event.headers},
+            headers=_kept(event.headers),
         )
         .on_conflict_do_nothing(index_elements=[ProviderEvent.provider, ProviderEvent.account, ProviderEvent.event_id])
         .returning(ProviderEvent.id)
@@ -163,53 +188,101 @@ async def again(db: AsyncSession, event: uuid.UUID) -> bool:
     return changed.first() is not None
 
 
-async def drain(database: Database, handlers: Mapping[str, Handle]) -> int:
-    """Handle what lies in the inbox, oldest first; gives how many were handled. Kinds without a handler are left.
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn at the inbox came to."""
 
-    Each event has a transaction of its own, together with what it changes: one that fails spoils no other, and is
-    tried again by later drains until it has failed ten times, or has waited for a week. Then it is given up with an
-    alert.
+    taken: int
+    handled: int
+
+    @property
+    def is_full(self) -> bool:
+        """It took as much as a turn may: there is probably more."""
+        return self.taken == BATCH
+
+
+async def drain(
+    database: Database, handlers: Mapping[str, Handle], together: Mapping[str, HandleTogether] | None = None
+) -> int:
+    """Take one turn at the inbox; gives how many events were handled."""
+    return (await turn(database, handlers, together)).handled
+
+
+async def turn(
+    database: Database, handlers: Mapping[str, Handle], together: Mapping[str, HandleTogether] | None = None
+) -> Turn:
+    """Handle up to a hundred events that lie in the inbox, oldest first. Kinds without a handler are left.
+
+    What can be handled together is, in a few statements and one transaction. Each of the others has a transaction of
+    its own, together with what it changes: one that fails spoils no other, and is tried again by later turns until it
+    has failed ten times, or has waited for a week. Then it is given up with an alert. Any number of turns may be taken
+    at once, also by other processes: what somebody is handling nobody else takes.
     """
-    handled = 0
-    for _ in range(_BATCH):
-        outcome = await _handle_next(database, handlers)
-        if outcome is None:
-            break
-        handled += outcome
-    return handled
+    taken, verdicts = await _take(database, handlers, together or {})
+    handled = len(verdicts)
+    for event in taken:
+        if event not in verdicts:
+            handled += await _handle_alone(database, handlers, event)
+    return Turn(len(taken), handled)
 
 
-async def _handle_next(database: Database, handlers: Mapping[str, Handle]) -> bool | None:
-    failed: uuid.UUID | None = None
+async def _take(
+    database: Database, handlers: Mapping[str, Handle], together: Mapping[str, HandleTogether]
+) -> tuple[Sequence[uuid.UUID], Mapping[uuid.UUID, str]]:
+    """The oldest events that are due, and the verdicts on those that could be handled together."""
+    due = (
+        select(ProviderEvent)
+        .where(_UNHANDLED, ProviderEvent.not_before <= func.clock_timestamp(), ProviderEvent.kind.in_(list(handlers)))
+        .order_by(ProviderEvent.received_at)
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    taken: Sequence[uuid.UUID] = ()
+    verdicts: dict[uuid.UUID, str] = {}
     try:
         async with database.transaction(everyone=_WHY) as db:
-            event = (
-                await db.execute(
-                    select(ProviderEvent)
-                    .where(
-                        _UNHANDLED,
-                        ProviderEvent.not_before <= func.clock_timestamp(),
-                        ProviderEvent.kind.in_(list(handlers)),
-                    )
-                    .order_by(ProviderEvent.received_at)
-                    .limit(1)
-                    .with_for_update(skip_locked=True)
-                )
-            ).scalar_one_or_none()
+            events = (await db.scalars(due)).all()
+            taken = [event.id for event in events]
+            for kind, handle in together.items():
+                of_kind = [event for event in events if event.kind == kind]
+                if of_kind:
+                    verdicts |= await handle(db, of_kind)
+            if verdicts:
+                await db.execute(_HANDLED, {"events": list(verdicts), "verdicts": list(verdicts.values())})
+    except Exception as error:  # one of them spoils what is done together, and fails again when its own turn comes
+        if not taken:
+            raise
+        _LOGGER.warning("events could not be handled together", error=type(error).__name__)
+        return taken, {}
+    return taken, verdicts
+
+
+_HANDLED = text(
+    "UPDATE provider_events e SET handled_at = now(), verdict = v.verdict, error = NULL, waits_for = NULL"
+    " FROM unnest(CAST(:events AS uuid[]), CAST(:verdicts AS text[])) v (id, verdict) WHERE e.id = v.id"
+)
+
+
+async def _handle_alone(database: Database, handlers: Mapping[str, Handle], event_id: uuid.UUID) -> bool:
+    """Handle one event, unless somebody else is at it, or was; False when it waits on."""
+    try:
+        async with database.transaction(everyone=_WHY) as db:
+            event = await db.scalar(
+                select(ProviderEvent)
+                .where(ProviderEvent.id == event_id, _UNHANDLED, ProviderEvent.not_before <= func.clock_timestamp())
+                .with_for_update(skip_locked=True)
+            )
             if event is None:
-                return None
-            failed = event.id
+                return False
             event.verdict = await handlers[event.kind](db, event)
             event.handled_at = datetime.now(UTC)
             event.error = event.waits_for = None
-    except Exception as error:  # whatever a handler raises is kept with its event, for a person to read
-        if failed is None:
-            raise
-        _LOGGER.info("an event waits", event_id=str(failed)) if isinstance(error, NotYet) else _LOGGER.warning(
-            "an event could not be handled", event_id=str(failed), error=type(error).__name__
+    except Exception as error:  # noqa: BLE001  whatever a handler raises is kept with its event, for a person to read
+        _LOGGER.info("an event waits", event_id=str(event_id)) if isinstance(error, NotYet) else _LOGGER.warning(
+            "an event could not be handled", event_id=str(event_id), error=type(error).__name__
         )
         async with database.transaction(everyone=_WHY) as db:
-            await _put_off(db, failed, error)
+            await _put_off(db, event_id, error)
         return False
     return True
 
@@ -244,6 +317,10 @@ async def _put_off(db: AsyncSession, event_id: uuid.UUID, error: Exception) -> N
             ),
             {"id": new_id()},
         )
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in _KEPT_HEADERS if name in headers}
 
 
 _UNHANDLED = ProviderEvent.handled_at.is_(None) & ProviderEvent.gave_up_at.is_(None)

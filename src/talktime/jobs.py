@@ -13,8 +13,9 @@ from typing import Any
 import procrastinate
 import psycopg
 from procrastinate import BaseRetryStrategy, PsycopgConnector, RetryDecision
-from procrastinate.jobs import Job
+from procrastinate.jobs import Job, Status
 from psycopg_pool import PoolTimeout
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime import log
@@ -26,11 +27,21 @@ _STALLED_SECONDS = 30.0
 _LOGGER = log.get(__name__)
 Handler = Callable[..., Awaitable[None]]
 
+_ENQUEUE_ONCE = text(
+    "INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock) SELECT 'default', CAST(:name AS text), :name"
+    " WHERE NOT EXISTS (SELECT FROM procrastinate_jobs WHERE queueing_lock = :name AND status = 'todo')"
+    " ON CONFLICT DO NOTHING"
+)
+"""What the library offers for this fails where one waits already, and with it the caller's transaction."""
+
 
 class _Ladder(BaseRetryStrategy):
     """Try again after 1, 2, 4 … seconds, eight times at most; a provider's permanent failure is final at once."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if isinstance(exception, asyncio.CancelledError):
+            # Not its fault: our process is being stopped. Somebody else does it, however often it was begun.
+            return RetryDecision(retry_in={"seconds": 1})
         if (isinstance(exception, ProviderError) and exception.permanent) or job.attempts >= 8:
             return None
         return RetryDecision(retry_in={"seconds": 2**job.attempts})
@@ -39,7 +50,9 @@ class _Ladder(BaseRetryStrategy):
 class Jobs:
     """The queue of one process."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, stalled_seconds: float = _STALLED_SECONDS) -> None:
+        """`stalled_seconds` after its last sign of life a worker counts as dead, and its jobs are somebody else's."""
+        self._stalled_seconds = stalled_seconds
         self._app = procrastinate.App(
             connector=PsycopgConnector(
                 conninfo=url,
@@ -54,10 +67,14 @@ class Jobs:
     async def _revive(self) -> None:
         """Give jobs of workers that died to somebody else."""
         while True:
-            for job in await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=_STALLED_SECONDS):
+            for job in await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=self._stalled_seconds):
                 _LOGGER.warning("a job of a worker that died is done again", job=job.task_name)
-                await self._app.job_manager.retry_job(job)
-            await asyncio.sleep(_STALLED_SECONDS)
+                try:
+                    await self._app.job_manager.retry_job(job)
+                except procrastinate.exceptions.UniqueViolation:
+                    # Another of its kind waits already, and one is enough.
+                    await self._app.job_manager.finish_job(job, Status.FAILED, delete_job=True)
+            await asyncio.sleep(self._stalled_seconds)
 
     def handle(self, name: str, handler: Handler) -> None:
         """Say who does the jobs of this name."""
@@ -78,6 +95,10 @@ class Jobs:
         options: Any = {"connection": raw.driver_connection}
         await self._app.configure_task(name, **options).defer_async(**arguments)
 
+    async def enqueue_once(self, db: AsyncSession, name: str) -> None:
+        """Add a job without arguments inside the caller's transaction, unless one of this name waits already."""
+        await db.execute(_ENQUEUE_ONCE, {"name": name})
+
     async def work(self) -> None:
         """Do jobs until cancelled; those that are running are given a few seconds to end.
 
@@ -95,6 +116,8 @@ class Jobs:
                             fetch_job_polling_interval=2.0,
                             shutdown_graceful_timeout=5.0,
                             delete_jobs="successful",
+                            update_heartbeat_interval=self._stalled_seconds / 3,
+                            stalled_worker_timeout=self._stalled_seconds,
                         )
                     finally:
                         reviving.cancel()

@@ -5,23 +5,26 @@ and goes on with the next.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from talktime import inbox, log
-from talktime.accounts import audit_log, links, people, sessions, throttle
-from talktime.alerts import raise_alert
+from talktime.accounts import audit_log, idempotency, links, people, sessions, throttle
+from talktime.alerts import marks, raise_alert
 from talktime.alerts.board import Detail
 from talktime.alerts.digest import mail_alerts
+from talktime.calls import mails, retention
+from talktime.calls.retention import Keep
 from talktime.credits import verify
 from talktime.db.session import Database
 from talktime.jobs import Jobs
 from talktime.mail.send import Mailer
-from talktime.notices.send import send_notices
+from talktime.notices.send import Gather, send_notices
 from talktime.privacy import closing
+from talktime.webhooks import deliveries
 
 WHY = "what went wrong in anybody's name is put before the operator"
 VERIFY_JOB = "ledger.verify"
@@ -30,6 +33,9 @@ VERIFY_AUDIT_JOB = "audit.verify"
 VISITS_JOB = "audit.visits"
 PRUNE_JOB = "inbox.prune"
 PRUNE_ACCOUNTS_JOB = "accounts.prune"
+RETAIN_JOB = "calls.retain"
+PRUNE_WEBHOOKS_JOB = "webhooks.prune"
+DIGEST_JOB = "notices.digests"
 FINISH_CLOSING_JOB = "privacy.finish_left_over"
 PRUNE_WHY = "what nobody can use any more is forgotten, whoever's it was"
 _MAIL_SECONDS = 15.0
@@ -48,12 +54,20 @@ async def every(seconds: float, what: str, step: Callable[[], Awaitable[object]]
         await asyncio.sleep(seconds)
 
 
-async def tell(database: Database, mailer: Mailer, alerts_to: Sequence[str], base_url: str) -> None:
+async def tell(
+    database: Database,
+    mailer: Mailer,
+    alerts_to: Sequence[str],
+    base_url: str,
+    *,
+    gatherers: Mapping[str, Gather] | None = None,
+    secret: bytes | None = None,
+) -> None:
     """Mail customers what they are to know and the operator what a person must see, until cancelled."""
 
     async def step() -> None:
         await note_failed_jobs(database)
-        await send_notices(database, mailer, base_url=base_url)
+        await send_notices(database, mailer, base_url=base_url, gatherers=gatherers, secret=secret)
         await mail_alerts(database, mailer, alerts_to, base_url=base_url)
 
     await every(_MAIL_SECONDS, "mail", step)
@@ -83,11 +97,38 @@ def prove_regularly(jobs: Jobs, database: Database) -> None:
     jobs.handle_regularly("*/5 * * * *", VISITS_JOB, visits)
 
 
-def forget_regularly(jobs: Jobs, database: Database, home: Path) -> None:
+def tell_days_regularly(jobs: Jobs, database: Database) -> None:
+    """Every few minutes, because somewhere it is morning: who wants it is told what their day before brought."""
+
+    async def days() -> None:
+        await mails.have_days_told(database)
+
+    jobs.handle_regularly("*/10 * * * *", DIGEST_JOB, days)
+
+
+def forget_regularly(
+    jobs: Jobs,
+    database: Database,
+    home: Path,
+    keep: Keep | None = None,
+    *,
+    events_days: int = inbox.KEPT_DAYS,
+    deliveries_days: int = deliveries.KEPT_DAYS,
+) -> None:
     """Every night what need not be kept any longer."""
 
     async def events() -> None:
-        await inbox.prune(database)
+        await inbox.prune(database, events_days)
+
+    async def calls() -> None:
+        await retention.forget_old(database, keep or Keep())
+
+    jobs.handle_regularly("10 4 * * *", RETAIN_JOB, calls)
+
+    async def told() -> None:
+        await deliveries.prune(database, deliveries_days)
+
+    jobs.handle_regularly("20 4 * * *", PRUNE_WEBHOOKS_JOB, told)
 
     async def accounts() -> None:
         await prune_accounts(database)
@@ -105,7 +146,7 @@ async def prune_accounts(database: Database) -> int:
     """Forget sessions that ended, links that ran out and empty buckets of the throttle; gives how many."""
     gone = 0
     # First visits, which are written down before they are forgotten.
-    for prune in (people.note_ended_visits, sessions.prune, links.prune, throttle.prune):
+    for prune in (people.note_ended_visits, sessions.prune, links.prune, throttle.prune, idempotency.prune):
         # Each by itself: none of them waits with rows locked for what another one finds.
         async with database.transaction(everyone=PRUNE_WHY) as db:
             gone += await prune(db)
@@ -115,6 +156,9 @@ async def prune_accounts(database: Database) -> int:
 async def prove(database: Database, *, full: bool) -> int:
     """Verify the books and put what is wrong before the operator; gives how much that is."""
     verdict = await verify.verify(database, full=full)
+    async with database.transaction(everyone=WHY) as db:
+        found = {"violations": len(verdict.violations), "lines": verdict.lines}
+        await marks.note(db, VERIFY_FULL_JOB if full else VERIFY_JOB, found)
     if verdict.is_clean:
         return 0
     _LOGGER.critical("the books are wrong", violations=len(verdict.violations))
@@ -131,6 +175,8 @@ async def prove(database: Database, *, full: bool) -> int:
 async def prove_audit(database: Database) -> int:
     """Verify the audit log and put what is wrong before the operator; gives how much that is."""
     verdict = await audit_log.verify(database)
+    async with database.transaction(everyone=WHY) as db:
+        await marks.note(db, VERIFY_AUDIT_JOB, {"violations": len(verdict.violations)})
     if verdict.is_clean:
         return 0
     _LOGGER.critical("the audit log is wrong", violations=len(verdict.violations))

@@ -121,6 +121,23 @@ class Settings(BaseSettings):
 
     adjustment_limit: Annotated[int, Field(ge=0, validation_alias=_named("TALKTIME_ADJUSTMENT_LIMIT"))] = 10_000
     """More credits than this, by one operator for one customer on one day (UTC), need a second person."""
+    agents_max: Annotated[int, Field(ge=1, le=1_000, validation_alias=_named("TALKTIME_AGENTS_MAX"))] = 20
+    """Agents that a customer may have, those that were archived not counted."""
+    number_rent: Annotated[int, Field(ge=0, le=10**9, validation_alias=_named("TALKTIME_NUMBER_RENT"))] = 0
+    """Credits that a number costs a customer in a month, from when it is given to them on; 0 is nothing."""
+
+    # The REST API.
+    api_requests_per_minute: Annotated[
+        int, Field(ge=1, le=1_000_000, validation_alias=_named("TALKTIME_API_REQUESTS_PER_MINUTE"))
+    ] = 600
+    """How much one API key may ask for on average; all keys of an account together twice as much."""
+    api_requests_burst: Annotated[
+        int, Field(ge=1, le=1_000_000, validation_alias=_named("TALKTIME_API_REQUESTS_BURST"))
+    ] = 100
+    """How much of that at once."""
+
+    webhooks_to_private: Annotated[bool, Field(validation_alias=_named("TALKTIME_WEBHOOKS_TO_PRIVATE"))] = False
+    """Customers' webhooks may lead to this machine and its neighbours, also in clear: for trying things out."""
 
     # Mail, and what watches us.
     smtp_url: Annotated[SecretStr | None, Field(validation_alias=_named("TALKTIME_SMTP_URL"))] = None
@@ -131,6 +148,34 @@ class Settings(BaseSettings):
     """Addresses separated by commas; empty means every administrator."""
     metrics_token: Annotated[SecretStr | None, Field(validation_alias=_named("TALKTIME_METRICS_TOKEN"))] = None
     """Opens /metrics from elsewhere than this machine."""
+    otlp_endpoint: Annotated[str | None, Field(validation_alias=_named("OTEL_EXPORTER_OTLP_ENDPOINT"))] = None
+    """Where traces of calls go, as OTLP over HTTP: `http://127.0.0.1:4318`. None is none."""
+
+    # For how long what is about people is kept, in days; None is for ever. The books stay in any case.
+    keep_turns_days: Annotated[
+        int | None, Field(ge=1, le=36_500, validation_alias=_named("TALKTIME_KEEP_TURNS_DAYS"))
+    ] = 365
+    """What was said on calls."""
+    keep_summaries_days: Annotated[
+        int | None, Field(ge=1, le=36_500, validation_alias=_named("TALKTIME_KEEP_SUMMARIES_DAYS"))
+    ] = 730
+    """What came of calls, in a sentence."""
+    keep_callers_days: Annotated[
+        int | None, Field(ge=2, le=36_500, validation_alias=_named("TALKTIME_KEEP_CALLERS_DAYS"))
+    ] = 730
+    """Who called; two days at least, because what one caller may cost a day is counted by it."""
+    keep_events_days: Annotated[int, Field(ge=8, le=36_500, validation_alias=_named("TALKTIME_KEEP_EVENTS_DAYS"))] = 30
+    """What providers told us; longer than the week in which one may still wait."""
+    keep_deliveries_days: Annotated[
+        int, Field(ge=1, le=36_500, validation_alias=_named("TALKTIME_KEEP_DELIVERIES_DAYS"))
+    ] = 30
+    """What was told to customers' webhooks, and what they answered."""
+
+    @field_validator("keep_turns_days", "keep_summaries_days", "keep_callers_days", mode="before")
+    @classmethod
+    def _for_ever(cls, said: object) -> object:
+        """`forever` is a word for None, which the environment cannot say."""
+        return None if isinstance(said, str) and said.strip().lower() == "forever" else said
 
     @field_validator("database_url", "database_owner_url", mode="after")
     @classmethod

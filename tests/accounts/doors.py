@@ -202,7 +202,8 @@ def statements(database: Database) -> Iterator[list[str]]:
     def note(connection: Any, cursor: Any, statement: str, *more: Any) -> None:
         seen.append(statement)
 
-    engine = database.engine.sync_engine
+    # What transactions run on; `engine` is the same pool with other options, and would hear nothing of them.
+    engine = database._engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
     try:
         yield seen

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from talktime import cli
-from talktime.accounts import audit, audit_log
+from talktime.accounts import audit, audit_log, sessions
 from talktime.accounts.audit_log import Entry, Filter
 from talktime.alerts import board
 from talktime.alerts.kinds import KINDS
@@ -188,6 +188,48 @@ async def test_nobody_writes_about_somebody_else_and_nobody_reads_it(
         with pytest.raises(DBAPIError):
             async with database.transaction(everyone=WHY) as db:
                 await db.execute(text(forbidden))
+
+
+async def test_in_a_customers_transaction_nobody_is_named_who_does_nothing_in_it(
+    database: Database, alice: Person, bob: Person, ada: Person
+) -> None:
+    async def write_as(actor: uuid.UUID | None) -> bool:
+        try:
+            async with database.transaction(user=alice.id) as db:
+                await audit.record(db, alice.id, actor, "thing.done")
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", "") != "TT403":
+                raise
+            return False
+        return True
+
+    async def become(words: str) -> None:
+        async with database.transaction(everyone=WHY) as db:
+            await db.execute(text(f"UPDATE users SET {words} WHERE id = :ada"), {"ada": ada.id})
+
+    assert await write_as(None) and await write_as(alice.id)
+    assert not await write_as(bob.id)
+    assert not await write_as(ada.id), "an operator, but nobody's guest"
+    async with database.transaction(everyone=WHY) as db:
+        of_bob = await sessions.begin(db, bob.id, address=None, browser=None, actor=ada.id)
+    assert not await write_as(ada.id), "somebody else's guest"
+    async with database.transaction(everyone=WHY) as db:
+        visit = await sessions.begin(db, alice.id, address=None, browser=None, actor=ada.id)
+    assert await write_as(ada.id)
+    await become("status = 'SUSPENDED'")
+    assert not await write_as(ada.id)
+    await become("status = 'ACTIVE', role = 'USER'")
+    assert not await write_as(ada.id)
+    await become("role = 'ADMIN'")
+    async with database.transaction(everyone=WHY) as db:
+        await sessions.end(db, of_bob)
+        over = "UPDATE sessions SET created_at = now() - interval '1 hour', expires_at = now() WHERE actor_id = :ada"
+        await db.execute(text(over), {"ada": ada.id})
+    assert not await write_as(ada.id), "the time is over"
+    async with database.transaction(everyone=WHY) as db:
+        await sessions.end(db, visit)
+        # Commands and the worker have no session, and are believed.
+        await audit.record(db, alice.id, ada.id, "thing.done")
 
 
 async def test_many_who_write_about_one_person_at_once_make_one_chain(database: Database, alice: Person) -> None:

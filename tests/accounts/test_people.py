@@ -321,6 +321,18 @@ async def test_a_visit_whose_time_ran_out_has_an_end_in_the_log_once(
     assert (await who(database, other), await who(database, own)) == (alice.id, alice.id)
 
 
+async def test_a_visit_to_somebody_who_was_made_an_operator_meanwhile_does_not_begin_or_ends(
+    database: Database, alice: Person, bob: Person, ada: Person
+) -> None:
+    link = await do(database, lambda db: people.sign_in_as(db, alice.id, VisitReason.FAULT, ada.id))
+    await do(database, lambda db: people.change_role(db, alice.id, Role.ADMIN, ada.id))
+    began = await do(database, lambda db: sessions.redeem(db, link, address="192.0.2.1", browser="Test"))
+    assert began is None
+    visit = await begin(database, bob, actor=ada)
+    await set_to(database, bob, role=Role.ADMIN)  # however it came about
+    assert await who(database, visit) is None
+
+
 async def test_nobody_visits_an_operator_or_who_may_not_come_in(database: Database, alice: Person, ada: Person) -> None:
     async def visit(whom: uuid.UUID, actor: uuid.UUID = ada.id) -> Any:
         return await do(database, lambda db: people.sign_in_as(db, whom, VisitReason.FAULT, actor))

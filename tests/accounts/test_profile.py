@@ -17,6 +17,7 @@ from talktime.accounts.profile import AddressTaken, NoLocale, NoName, NoZone, Sa
 from talktime.accounts.sessions import ConfirmFirst, Identity, OwnerOnly, SignInAgain
 from talktime.accounts.sign_in import WrongPassword
 from talktime.accounts.throttle import TooManyTries
+from talktime.db import embedded
 from talktime.db.session import Database
 from tests.accounts.doors import (
     BETTER,
@@ -263,7 +264,7 @@ async def test_a_new_address_counts_when_its_mail_was_read(doors: Doors, nora: P
 
 
 async def test_an_address_of_somebody_else_gets_the_same_answer_and_never_becomes_ours(
-    doors: Doors, nora: Person
+    doors: Doors, nora: Person, server: embedded.Server
 ) -> None:
     database = doors.database
     other = await new_person(database, "Olga", credits=0)
@@ -281,6 +282,8 @@ async def test_an_address_of_somebody_else_gets_the_same_answer_and_never_become
     with pytest.raises(AddressTaken):
         await profile.finish_new_email(database, token)
     assert (await user_of(database, nora)).email == identity.email
+    # An index that is violated is written into the server's own log, with what it was violated by.
+    assert email not in (server.directory / "log" / "server.log").read_text()
 
 
 async def test_two_people_who_confirm_the_same_address_at_once(doors: Doors, nora: Person) -> None:

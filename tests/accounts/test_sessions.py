@@ -97,6 +97,15 @@ async def test_an_operator_in_somebodys_place_stays_half_an_hour_and_no_longer_t
     assert await who(database, token) is None
 
 
+async def test_of_an_operator_in_somebodys_place_no_address_is_kept_where_its_owner_sees_it(
+    database: Database, alice: Person, ada: Person
+) -> None:
+    async with database.transaction(everyone=WHY) as db:
+        await sessions.begin(db, alice.id, address="192.0.2.9", browser="Ada's", actor=ada.id)
+        [visit] = await sessions.of_user(db, alice.id)
+    assert (visit.address, visit.browser, visit.actor_id) == (None, None, ada.id)
+
+
 async def test_what_only_the_owner_may_do_is_refused_to_an_operator_and_to_who_has_not_confirmed(
     database: Database, alice: Person, ada: Person
 ) -> None:

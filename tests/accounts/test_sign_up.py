@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from talktime.accounts import links, passwords, profile, sign_in, sign_up
+from talktime.accounts import links, passwords, profile, sign_in, sign_up, throttle
 from talktime.accounts.addresses import NoAddress, look_up_key, read_address
 from talktime.accounts.links import Issued, LinkSpent
 from talktime.accounts.models import LinkPurpose, Role
@@ -162,6 +162,8 @@ async def test_what_is_wrong_with_the_words_leaves_the_link_as_it_was(doors: Doo
         ({"name": "Nora\nBcc: eve@example.org"}, profile.NoName),
         ({"name": "x" * 81}, profile.NoName),
         ({"name": "\u202eevil"}, profile.NoName),
+        ({"name": "\u3164"}, profile.NoName),
+        ({"name": "\u2800 \ufe0f"}, profile.NoName),
         ({"locale": "xx"}, profile.NoLocale),
         ({"locale": "../de"}, profile.NoLocale),
         ({"zone": "Europe/Atlantis"}, profile.NoZone),
@@ -254,8 +256,19 @@ async def test_three_mails_to_an_address_then_one_waits_whether_it_has_an_accoun
         with pytest.raises(TooManyTries):
             await sign_up.ask(doors.database, doors.jobs, SECRET, email, locale="en", address="10.3.9.1")
         with pytest.raises(TooManyTries):
-            await sign_up.ask_reset(doors.database, doors.jobs, SECRET, email.upper(), address="10.3.9.2")
+            await sign_up.ask(doors.database, doors.jobs, SECRET, email.upper(), locale="en", address="10.3.9.2")
         assert len(await doors.letters_to(email)) == 3
+
+
+async def test_whoever_has_mails_sent_to_somebody_keeps_them_from_no_way_in(doors: Doors) -> None:
+    _, email = await somebody(doors)
+    for _ in range(3):
+        await sign_up.ask(doors.database, doors.jobs, SECRET, email, locale="en", address="203.0.113.30")
+    with pytest.raises(TooManyTries):
+        await sign_up.ask(doors.database, doors.jobs, SECRET, email, locale="en", address="203.0.113.31")
+    await sign_up.ask_reset(doors.database, doors.jobs, SECRET, email, address=HERE)
+    mails = await doors.letters_to(email)
+    assert sum("/reset/" in (mail.words.link.url if mail.words.link else "") for mail in mails) == 1
 
 
 async def test_twenty_mails_from_a_network_at_once_then_it_waits(doors: Doors) -> None:
@@ -297,6 +310,12 @@ HOSTILE = [
     "a\u202e@example.org",
     "a\u200b@example.org",
     "a\u00ad@example.org",
+    "a\ufe0f@example.org",
+    "a\u034f@example.org",
+    "a\u3164@example.org",
+    "a\u2800@example.org",
+    "a@example.org.",
+    "a@example.org\u3002",
     "a\ue000@example.org",
     "\ud800@example.org",
     "a" * 1_000_000,
@@ -493,3 +512,22 @@ async def test_refused_tries_of_a_reset_stand_in_no_log_with_the_address(doors: 
     [entry] = await entries_of(doors.database, person)
     assert (entry.act, entry.actor_id) == ("link.issued", None)
     assert email not in str(entry)
+
+
+async def test_who_made_an_account_or_set_a_password_has_not_tried_in_vain(doors: Doors) -> None:
+    """A whole office comes by one address."""
+    office = "203.0.113.77"
+    for _ in range(2):
+        email = new_address()
+        await ask(doors, email)
+        [mail] = await doors.letters_to(email)
+        await finish(doors, token_in(mail), address=office)
+        await ask_reset(doors, email)
+        token = token_in((await doors.letters_to(email))[-1])
+        with pytest.raises(TooShort):
+            await finish_reset(doors, token, "short", address=office)
+        await finish_reset(doors, token, address=office)
+    # Two were refused; what was right is not counted.
+    async with doors.database.transaction(everyone=WHY) as db:
+        for _ in range(throttle.NETWORK.size - 2):
+            await throttle.pour(db, SECRET, [(throttle.NETWORK, office)])

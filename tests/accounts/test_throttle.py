@@ -1,6 +1,7 @@
 """Tries that are counted: at once, over time, per account, per network; and what is kept of whose they were."""
 
 import asyncio
+import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from talktime.accounts import throttle
+from talktime.accounts.models import LinkPurpose
 from talktime.accounts.throttle import Limit, TooManyTries, Try
 from talktime.db.session import Database
 from tests.accounts.doors import HERE, SECRET, THERE, age_throttles
@@ -119,6 +121,47 @@ async def test_somebody_far_away_does_not_shut_an_owner_out(empty_database: Data
     assert sum(isinstance(each, TooManyTries) for each in outcomes) == 40 - 24
 
 
+async def test_somebody_who_tries_for_ever_from_two_networks_does_not_keep_an_owner_out(
+    empty_database: Database,
+) -> None:
+    """A bucket that leaks slower than one network pours would be full for as long as somebody likes."""
+    strangers = [throttle.tries_of("alice@example.org", address) for address in ("203.0.113.1", "203.0.113.2")]
+    for _ in range(120):
+        for tries in strangers:
+            await poured(empty_database, *tries, times=1)
+        await age_throttles(empty_database, timedelta(seconds=20))
+    assert await poured(empty_database, *throttle.tries_of("alice@example.org", HERE), times=5) == 5
+
+
+async def test_a_code_is_guessed_by_chance_less_than_once_in_years(empty_database: Database) -> None:
+    who = uuid.uuid4()
+    many = [throttle.tries_of_code(who, f"10.1.{number}.1") for number in range(60)]
+    outcomes = await asyncio.gather(*(pour(empty_database, *each) for each in many), return_exceptions=True)
+    assert sum(not isinstance(each, TooManyTries) for each in outcomes) == throttle.SECOND_FACTOR.size
+    a_year, codes_right = 365 * 86400 / throttle.SECOND_FACTOR.leak_seconds, 3 / 10**6
+    assert a_year * codes_right < 0.2
+    assert await poured(empty_database, *throttle.tries_of_code(uuid.uuid4(), HERE), times=6) == 5
+
+
+async def test_who_has_many_small_networks_of_one_large_one_gets_no_more_for_that(empty_database: Database) -> None:
+    def everywhere(network: str, count: int) -> list[Sequence[Try]]:
+        return [throttle.tries_of(f"{number}@example.org", f"{network}:{number:x}::1") for number in range(count)]
+
+    outcomes = await asyncio.gather(
+        *(pour(empty_database, *each) for each in everywhere("2001:db8:1", 260)), return_exceptions=True
+    )
+    let_through = sum(not isinstance(each, TooManyTries) for each in outcomes)
+    assert 200 <= let_through <= 210, "some leak out while they are counted"
+    [somebody_elses] = everywhere("2001:db8:2", 1)
+    assert await poured(empty_database, *somebody_elses, times=1) == 1
+    letters = [
+        throttle.mails_to(f"{number}@example.org", f"2001:db8:3:{number:x}::1", purpose=LinkPurpose.SIGN_UP)
+        for number in range(100)
+    ]
+    outcomes = await asyncio.gather(*(pour(empty_database, *each) for each in letters), return_exceptions=True)
+    assert sum(not isinstance(each, TooManyTries) for each in outcomes) == 80
+
+
 async def test_a_network_that_tries_many_accounts_is_slowed_down(empty_database: Database) -> None:
     many = [throttle.tries_of(f"{number}@example.org", THERE) for number in range(80)]
     outcomes = await asyncio.gather(*(pour(empty_database, *each) for each in many), return_exceptions=True)
@@ -155,3 +198,11 @@ async def test_empty_buckets_are_thrown_away_while_they_are_used(empty_database:
 async def test_every_bucket_is_empty_before_it_may_be_thrown_away() -> None:
     for limit in throttle.LIMITS:
         assert timedelta(seconds=limit.size * limit.leak_seconds) < timedelta(days=1), limit
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"), ("::ffff:192.0.2.77", None), ("192.0.2.77", None), ("x", None)],
+)
+async def test_a_wide_network_is_what_one_customer_of_a_provider_has(address: str, network: str | None) -> None:
+    assert throttle.wide_network_of(address) == network

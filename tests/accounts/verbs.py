@@ -16,14 +16,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.accounts import keys, people, sessions
 from talktime.accounts.models import Role, User
-from talktime.agents import publish
+from talktime.agents import drafts, life, publish
+from talktime.agents.models import Agent
 from talktime.alerts import board
 from talktime.calls import closing, costs, lifecycle
 from talktime.calls.models import CostKind
 from talktime.carriers.contract import Ring
 from talktime.credits import adjustments, batches, money, packs, prices
 from talktime.credits.models import Approval, PriceKind
-from talktime.numbers import pool
+from talktime.db.base import new_id
+from talktime.numbers import drift, pool, rent
 from talktime.payments import billing_details, refunding, saved_card
 from talktime.payments.billing_details import Details
 from talktime.payments.saved_card import Choice
@@ -138,10 +140,13 @@ NOT_VERBS: Mapping[str, str] = {
     "accounts.audit.record": "it is what writes the entries",
     "accounts.operators.require_operator": "it asks, and changes nothing",
     "accounts.people.withdraw": "a part of others, which ends visits: change_role, suspend",
+    "agents.drafts.save": "a draft saves itself every few seconds and reaches nobody; its publishing is written down",
     "credits.money.adjust": "the books' own verb, in one round trip; the operator's is adjustments.request",
 }
 """What takes an actor and writes no entry, each with the reason."""
 ELSEWHERE: Mapping[str, str] = {
+    "numbers.buying.buy": "tests/numbers/test_buying.py",
+    "numbers.drift.take_in": "tests/numbers/test_drift.py",
     "privacy.closing.close_account": "tests/privacy/test_closing.py",
     "privacy.closing.finish": "tests/privacy/test_closing.py",
     "privacy.export.stream": "tests/privacy/test_export.py",
@@ -360,6 +365,50 @@ async def _assign(scene: Scene) -> Any:
     return lambda db: pool.assign(db, number, user=alice.id, agent=alice.agent, actor=scene.ada.id)
 
 
+async def _free_number(scene: Scene) -> str:
+    """One that nobody has."""
+    number = f"+4930{3_000_000 + next(scene.figures)}"
+    async with scene.counter.database.transaction(everyone=WHY) as db:
+        await pool.add(db, number, carrier="simulated")
+    return number
+
+
+async def _their_number(scene: Scene) -> str:
+    """One that Alice has."""
+    number = await _free_number(scene)
+    async with scene.counter.database.transaction(everyone=WHY) as db:
+        await pool.assign(db, number, user=scene.alice.id, agent=scene.alice.agent)
+    return number
+
+
+async def _point(scene: Scene) -> Any:
+    number = await _their_number(scene)
+    agent = new_id()
+    async with scene.counter.database.transaction(everyone=WHY) as db:
+        db.add(Agent(user_id=scene.alice.id, id=agent, name="Other", business="Alice's", language="en"))
+    return lambda db: pool.point(db, scene.alice.id, number, agent=agent, actor=scene.ada.id)
+
+
+async def _release(scene: Scene) -> Any:
+    number = await _their_number(scene)
+    return lambda db: pool.release(db, number, actor=scene.ada.id)
+
+
+async def _give_up(scene: Scene) -> Any:
+    number = await _free_number(scene)
+    return lambda db: pool.give_up(db, number, actor=scene.ada.id)
+
+
+async def _tell_again(scene: Scene) -> Any:
+    number = await _free_number(scene)
+    return lambda db: drift.tell_again(db, number, actor=scene.ada.id)
+
+
+async def _set_rent(scene: Scene) -> Any:
+    number = await _their_number(scene)
+    return lambda db: rent.set_rent(db, number, credits=5 + next(scene.figures), actor=scene.ada.id)
+
+
 async def _acknowledge(scene: Scene) -> Any:
     async with scene.counter.database.transaction(everyone=WHY) as db:
         await board.raise_alert(db, "call_unbilled", scene.alice.id, {"n": next(scene.figures)})
@@ -375,12 +424,55 @@ async def _acknowledge_about_nobody(scene: Scene) -> Any:
 
 
 def _make_agent(scene: Scene, db: AsyncSession) -> Awaitable[Any]:
-    words = {"name": "Alice's", "business": "Alice's shop", "language": "en", "zone": "Europe/Berlin"}
-    return publish.create(db, scene.alice.id, **words, actor=scene.ada.id)
+    words: dict[str, Any] = {"name": "Alice's", "business": "Alice's shop", "language": "en", "zone": "Europe/Berlin"}
+    return life.create(db, scene.alice.id, **words, actor=scene.ada.id)
 
 
 def _publish(scene: Scene, db: AsyncSession) -> Awaitable[Any]:
     return publish.publish(db, scene.alice.id, scene.alice.agent, publish.Draft(greeting="Alice"), actor=scene.ada.id)
+
+
+async def _other_agent(scene: Scene, *, published: int = 0) -> uuid.UUID:
+    """One of Alice's, to whom it can be done only once, with a draft that is open."""
+    words: dict[str, Any] = {"name": "Alice's", "business": "Alice's shop", "language": "en", "zone": "Europe/Berlin"}
+    async with scene.counter.database.transaction(everyone=WHY) as db:
+        agent = await life.create(db, scene.alice.id, **words, agents_max=1000)
+        for number in range(published):
+            await drafts.save(db, scene.alice.id, agent.id, {"greeting": f"Alice {number}"}, revision=None)
+            await publish.publish_draft(db, scene.alice.id, agent.id, revision=None)
+        return agent.id
+
+
+async def _discard_draft(scene: Scene) -> Any:
+    agent = await _other_agent(scene)
+    return lambda db: drafts.discard(db, scene.alice.id, agent, revision=None, actor=scene.ada.id)
+
+
+async def _archive_agent(scene: Scene) -> Any:
+    agent = await _other_agent(scene)
+    return lambda db: life.archive(db, scene.alice.id, agent, actor=scene.ada.id)
+
+
+async def _change_agent(scene: Scene) -> Any:
+    agent = await _other_agent(scene)
+    return lambda db: life.change(db, scene.alice.id, agent, name="Alice", active=False, actor=scene.ada.id)
+
+
+async def _restore_agent(scene: Scene) -> Any:
+    agent = await _other_agent(scene)
+    async with scene.counter.database.transaction(everyone=WHY) as db:
+        await life.archive(db, scene.alice.id, agent)
+    return lambda db: life.restore(db, scene.alice.id, agent, agents_max=1000, actor=scene.ada.id)
+
+
+async def _publish_draft(scene: Scene) -> Any:
+    agent = await _other_agent(scene)
+    return lambda db: publish.publish_draft(db, scene.alice.id, agent, revision=None, actor=scene.ada.id)
+
+
+async def _roll_back(scene: Scene) -> Any:
+    agent = await _other_agent(scene, published=2)
+    return lambda db: publish.roll_back(db, scene.alice.id, agent, 1, actor=scene.ada.id)
 
 
 async def _role(scene: Scene) -> Done:
@@ -449,8 +541,14 @@ READY: Mapping[str, tuple[Ready, tuple[str, ...]]] = {
     "accounts.sessions.begin": deed(_begin, "session.began"),
     "accounts.sessions.end_all": (_end_all, ("session.ended",)),
     "accounts.sessions.end_one": (_end_one, ("session.ended",)),
-    "agents.publish.create": deed(_make_agent, "agent.made"),
+    "agents.drafts.discard": prepared(_discard_draft, "agent.draft_discarded"),
+    "agents.life.archive": prepared(_archive_agent, "agent.archived"),
+    "agents.life.change": prepared(_change_agent, "agent.changed"),
+    "agents.life.create": deed(_make_agent, "agent.made"),
+    "agents.life.restore": prepared(_restore_agent, "agent.restored"),
     "agents.publish.publish": deed(_publish, "agent.published"),
+    "agents.publish.publish_draft": prepared(_publish_draft, "agent.published"),
+    "agents.publish.roll_back": prepared(_roll_back, "agent.published"),
     "alerts.board.acknowledge": prepared(_acknowledge, "alert.acknowledged"),
     "calls.closing.activate": (_activate, ("user.activated",)),
     "calls.closing.suspend": (_suspend, ("user.suspended",)),
@@ -472,6 +570,11 @@ READY: Mapping[str, tuple[Ready, tuple[str, ...]]] = {
     "credits.prices.set_price": prepared(_price, "price.set"),
     "numbers.pool.add": prepared(_add_number, "number.added", about="ada"),
     "numbers.pool.assign": prepared(_assign, "number.assigned"),
+    "numbers.drift.tell_again": prepared(_tell_again, "number.told_again", about="ada"),
+    "numbers.pool.give_up": prepared(_give_up, "number.given_up", about="ada"),
+    "numbers.pool.point": prepared(_point, "number.pointed"),
+    "numbers.pool.release": prepared(_release, "number.released"),
+    "numbers.rent.set_rent": prepared(_set_rent, "rent.set"),
     "payments.billing_details.keep": prepared(_billing, "billing_details.changed"),
     "payments.refunding.refund": (_refund, ("refund.asked", "refund.done")),
     "payments.saved_card.choose": (_choose, ("top_up.on",)),

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 import talktime
 from talktime.accounts.models import User
 from talktime.accounts.operators import NotAnOperator
-from talktime.alerts import acknowledge, amend_alerts, open_alerts, raise_alert
+from talktime.alerts import acknowledge, amend_alerts, open_alerts, put_away, raise_alert
 from talktime.alerts.board import AlreadyAcknowledged, Shown, counts, ledger_violations, newest_alerts
 from talktime.alerts.kinds import KINDS
 from talktime.db.session import Database
@@ -216,6 +216,37 @@ async def test_an_alert_that_is_amended_says_more_and_the_others_do_not(
     assert newest["wrong_amount", one] == said
     assert newest["paid_twice", two] == {**said, "payment_id": two}
     assert newest["paid_twice", seen]["left_minor"] == 0
+
+
+async def test_what_was_asked_for_is_done_and_only_its_open_alerts_go(
+    database: Database, alice: Person, ada: Person
+) -> None:
+    one, two, seen = str(uuid.uuid4()), str(uuid.uuid4()), str(uuid.uuid4())
+    async with database.transaction(everyone=WHY) as db:
+        for detail in ({"payment_id": one}, {"payment_id": one, "refund_id": "re_1"}, {"payment_id": two}):
+            await raise_alert(db, "wrong_amount", alice.id, detail)
+        await raise_alert(db, "paid_twice", alice.id, {"payment_id": one})
+        await raise_alert(db, "wrong_amount", alice.id, {"payment_id": seen})
+    [looked_at] = [alert for alert in await about(database, alice) if alert.detail["payment_id"] == seen]
+    async with database.transaction(everyone=WHY) as db:
+        await acknowledge(db, looked_at.id, ada.id, "mine")
+        for payment, count in ((one, 1), (one, 0), (seen, 0)):
+            known = {"payment_id": payment}
+            gone = await put_away(db, "wrong_amount", about=known, without=("refund_id",), decided_by=None, note="done")
+            assert gone == count, payment
+        newest = {str(each.detail): each for each in await newest_alerts(db, limit=20) if each.kind == "wrong_amount"}
+    away = newest[str({"payment_id": one})]
+    assert away.acknowledged_at is not None and (away.acknowledged_by, away.note) == (None, "done")
+    assert newest[str({"payment_id": seen})].note == "mine"
+    left = {(alert.kind, str(alert.detail)) for alert in await about(database, alice)}
+    assert left == {
+        ("wrong_amount", str({"refund_id": "re_1", "payment_id": one})),
+        ("wrong_amount", str({"payment_id": two})),
+        ("paid_twice", str({"payment_id": one})),
+    }
+    # Somebody who acknowledges it now is not told that another person was first.
+    async with database.transaction(everyone=WHY) as db:
+        assert (await acknowledge(db, away.id, ada.id)).acknowledged_by is None
 
 
 async def test_a_customers_own_transaction_amends_nothing(database: Database, alice: Person) -> None:

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from talktime.alerts import acknowledge, open_alerts, raise_alert
 from talktime.db.session import Database
 from talktime.http import metrics, problems
+from talktime.http.counters import Counters
 from talktime.notices.tell import tell
 from tests.people import WHY, new_person
 
@@ -23,7 +24,7 @@ async def asked(
     database: Database, token: str | None, client: str = "127.0.0.1", site: str = "http://localhost:8000"
 ) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
-    app.state.context = SimpleNamespace(database=database)
+    app.state.context = SimpleNamespace(database=database, counters=Counters(), live=set())
     problems.install(app)
     app.include_router(metrics.router(token))
     transport = httpx.ASGITransport(app, client=(client, 1234))

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
+from talktime.agents.models import AgentVersion
 from talktime.calls import legs, lifecycle, sweep, transfers
 from talktime.calls.history import CallRecord, one
 from talktime.calls.transfers import Transfer
@@ -42,6 +43,24 @@ async def set_price(database: Database, person: Person, rate: Rate = A_SECOND) -
                 increment_seconds=rate.increment_seconds,
                 free_seconds=rate.free_seconds,
             )
+        )
+
+
+async def say_in_version(database: Database, person: Person, **said: Any) -> None:
+    """Publish another version of this person's agent, which says so: `people`, `fallback`, `tools` …"""
+    async with database.transaction(everyone=WHY) as db:
+        newest = await db.scalar(
+            select(func.max(AgentVersion.version_no)).where(
+                AgentVersion.user_id == person.id, AgentVersion.agent_id == person.agent
+            )
+        )
+        version_no = int(newest or 0) + 1
+        values: dict[str, Any] = {"greeting": "Tara's shop, hello.", **said}
+        db.add(AgentVersion(user_id=person.id, agent_id=person.agent, version_no=version_no, **values))
+        await db.flush()
+        await db.execute(
+            text("UPDATE agents SET published_version = :no WHERE user_id = :user AND id = :agent"),
+            {"no": version_no, "user": person.id, "agent": person.agent},
         )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from talktime.calls import dialling, legs, lifecycle, sweep, transfers
+from talktime.agents import dialling
+from talktime.calls import legs, lifecycle, sweep, transfers
 from talktime.credits.models import HoldState
 from talktime.db.base import new_id
 from talktime.hooks.calls import forward_to

@@ -268,5 +268,5 @@ async def test_a_goodbye_for_want_of_credit_is_told_the_owner_once_although_nobo
 
 async def test_the_ledger_refuses_what_is_not_ours(database: Database, alice: Person) -> None:
     with pytest.raises(Conflict):
-        async with database.transaction(user=alice.id) as db:
+        async with database.transaction(everyone=WHY) as db:
             await money.adjust(db, alice.id, reference="start", amount=1, reason="x", actor=alice.id)

@@ -57,6 +57,19 @@ async def legs_of(house: House, person: Person) -> int:
         return int(await db.scalar(text("SELECT count(*) FROM calls WHERE parent_id IS NOT NULL")) or 0)
 
 
+async def returned(house: House, person: Person, leg: uuid.UUID) -> uuid.UUID:
+    """The call on which the caller of a leg is back."""
+    async with asyncio.timeout(10):
+        while True:
+            async with house.database.transaction(user=person.id) as db:
+                found: uuid.UUID | None = await db.scalar(
+                    text("SELECT id FROM calls WHERE resumes_id = :leg"), {"leg": leg}
+                )
+            if found is not None:
+                return found
+            await asyncio.sleep(0.05)
+
+
 async def test_a_caller_is_put_through_and_both_parts_are_charged_once(house: House, tara: Person) -> None:
     async with talking(house, tara, dial_ring_seconds=0.3, dial_seconds=2) as call:
         done = await call.put_through()
@@ -116,19 +129,21 @@ async def test_the_carriers_longer_duration_of_a_transferred_call_corrects_nothi
 
 
 @pytest.mark.parametrize("outcome", ["busy", "no-answer", "failed"])
-async def test_a_person_who_does_not_answer_costs_nothing_and_the_caller_is_told(
+async def test_a_person_who_does_not_answer_costs_nothing_and_the_caller_is_with_the_agent_again(
     house: House, tara: Person, outcome: str
 ) -> None:
     async with talking(house, tara, dial=outcome) as call:
         done = await call.put_through()
         leg = await settled(house.database, tara, done.leg_id)
-        assert "nobody can be reached" in (await call.until("announced"))["text"]
+        back = await returned(house, tara, done.leg_id)
+        await until_state(house.database, tara, back, "ACTIVE")
+    assert (await settled(house.database, tara, back)).call.carrier_call_id == call.sid
     assert (leg.call.status, leg.call.end_reason, leg.call.answered_at) == (
         CallStatus.NO_ANSWER, "nobody_answered", None,
     )  # fmt: skip
     hold = await hold_of(house.database, tara, done.leg_id)
     assert (hold.state, hold.charged) == (HoldState.RELEASED, 0)
-    assert await charges(house.database, tara) == [-15]
+    assert await charges(house.database, tara) == [-15, -15]
 
 
 async def test_who_talked_to_the_person_hears_nothing_more_and_the_line_ends(house: House, tara: Person) -> None:

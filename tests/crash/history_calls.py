@@ -50,7 +50,7 @@ async def _lasts(life: Life, call: uuid.UUID) -> None:
 
 async def _is_reported(life: Life, sid: str, port: int, *, seconds: int | None) -> None:
     """The carrier says that it is over, and the inbox is drained."""
-    await inbox.accept(life.database, life.jobs, report(sid, "completed", sequence=3, seconds=seconds))
+    await inbox.accept(life.database, report(sid, "completed", sequence=3, seconds=seconds))
     await inbox.drain(life.database, handlers_of(Switchboard(port).carrier(), sid))
 
 

@@ -53,7 +53,7 @@ class MortalDatabase(Database):
 
     def __init__(self, url: str, points: Points) -> None:
         made = connect(url, connections_max=4)
-        super().__init__(made.engine, made._statements)
+        super().__init__(made._engine, made._statements, made._everyones)
         self._points = points
 
     @asynccontextmanager

@@ -17,7 +17,6 @@ from talktime.calls.sweep import PROOF_SECONDS
 from talktime.carriers.contract import Ring
 from talktime.credits.pricing import Rate
 from talktime.db.session import Database
-from talktime.jobs import Jobs
 from tests.crash import restart
 from tests.crash.exact import assert_books_are_exact
 from tests.crash.fork_server import Death, ForkServer
@@ -112,12 +111,12 @@ async def come_back(books: Books, board: Switchboard, scenes: list[Scene], *, ta
     """The carrier rings again, as it does when it got no answer, and time passes. Its report of a call that was talked
     comes when we have found out ourselves, the other one before."""
     carrier = board.carrier()
-    jobs, handlers = Jobs(books.url), restart.handlers_of(carrier, *(each.sid for each in scenes))
+    handlers = restart.handlers_of(carrier, *(each.sid for each in scenes))
 
     async def reported() -> None:
         for each in scenes:
             event = report(each.sid, "completed", sequence=3, seconds=CARRIER_SECONDS if talked else None)
-            await inbox.accept(books.database, jobs, event)
+            await inbox.accept(books.database, event)
 
     for each in scenes:
         async with books.database.transaction(everyone=lifecycle.RING_WHY) as db:

@@ -100,20 +100,23 @@ class Client(ABC):
 
 
 class Poster(Client):
-    """Gives and takes credits, one after the other, in single statements."""
+    """Gives and takes credits, one after the other."""
 
     async def piece(self, number: int) -> None:
         amount = 7 if number % 3 else -5
-        posting = await self.insist(
-            lambda: money.adjust(
-                self.office.database,
-                self.person.id,
-                reference=f"{self.number}:{number}",
-                amount=amount,
-                reason="work",
-                actor=self.office.operator,
-            )
-        )
+
+        async def post() -> money.Posting:
+            async with self.office.database.transaction(everyone=WHY) as db:
+                return await money.adjust(
+                    db,
+                    self.person.id,
+                    reference=f"{self.number}:{number}",
+                    amount=amount,
+                    reason="work",
+                    actor=self.office.operator,
+                )
+
+        posting = await self.insist(post)
         assert posting.amount == amount
         self.done.append((posting.seq, amount, posting.balance_after, f"{self.number}:{number}"))
         self.earn(self.person, amount)

@@ -20,7 +20,6 @@ from talktime.credits import ledger
 from talktime.credits.pricing import Rate
 from talktime.db.base import new_id
 from talktime.db.session import Database
-from talktime.jobs import Jobs
 from talktime.payments import top_up
 from talktime.simulate.gateway_deeds import (
     ChangeRefund,
@@ -307,13 +306,13 @@ async def reported(
 ) -> dict[str, list[str]]:
     """Hear of the calls, in the order that the seed gives; how the books stand then. We finish them before, or (with an
     odd seed) whenever it comes."""
-    database, jobs = books.database, Jobs(books.url)
+    database = books.database
     rings = [each for call in calls for each in (call, call.leg) if each is not None]
     handlers = restart.handlers_of(carrier, *(each.sid for each in rings))
 
     def accept(event: inbox.Incoming) -> Step:
         async def do() -> None:
-            await inbox.accept(database, jobs, event)
+            await inbox.accept(database, event)
 
         return do
 

@@ -12,7 +12,6 @@ from talktime.calls import legs, lifecycle, sweep, transfers
 from talktime.calls.sweep import PROOF_SECONDS
 from talktime.carriers.contract import Ring
 from talktime.db.session import Database
-from talktime.jobs import Jobs
 from tests.calls.putting_through import set_price
 from tests.crash import restart
 from tests.crash.exact import assert_books_are_exact
@@ -124,9 +123,8 @@ async def swept(books: Books, board: Switchboard) -> None:
 
 async def reported(books: Books, board: Switchboard, scenes: list[Scene], *, is_answered: bool) -> None:
     """What the carrier reports of the calls and of those legs that it rang."""
-    jobs = Jobs(books.url)
     for each in scenes:
-        await inbox.accept(books.database, jobs, report(each.sid, "completed", sequence=3, seconds=CARRIER_SECONDS))
+        await inbox.accept(books.database, report(each.sid, "completed", sequence=3, seconds=CARRIER_SECONDS))
         if leg_of(each.sid) not in board.legs:
             continue
         async with books.database.transaction(everyone=transfers.REPORT_WHY) as db:

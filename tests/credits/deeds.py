@@ -74,7 +74,7 @@ class PricesAndLegs(Stage):
         legs = self.books[who].legs
         if legs:
             leg = self.leg(who, which)
-            parent = legs[leg].parent if call else self.call(who, which)
+            parent = legs[leg].parent if call and leg in legs else self.call(who, which)
             self.do(who, "begin_leg", call=parent, leg=leg, number=number)
 
     @deed(3, who=WHO, which=WHICH, letter="AAABt")

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.credits import batches, ledger, money
@@ -21,6 +22,7 @@ from talktime.db.base import new_id
 from talktime.db.session import Database
 from talktime.errors import Conflict, NotFound, TalktimeError
 from tests.credits import books as stage
+from tests.db.everything import become_owner
 from tests.people import WHY, Person, account_of, lines_of, new_person
 
 ROUNDS = 200 if os.environ.get("TALKTIME_TEST_LONG") else 12
@@ -85,8 +87,10 @@ Verb = Callable[..., Awaitable[Sequence[Any]]]
 async def asked(database: Database, twin: Twin, verb: Verb, *words: Any) -> Answers:
     """The answers in plain values, or the type of the error that refused all of it."""
     names = {call: f"call {n}" for n, call in enumerate(twin.calls)} | {twin.person.id: "me"}
+    # What is posted by hand is the operator's to post.
+    user = None if verb in (post_each, post_all) else twin.person.id
     try:
-        async with database.transaction(user=twin.person.id) as db:
+        async with database.transaction(user=user, everyone=None if user else WHY) as db:
             found = await verb(db, twin, *words)
             await stage.calls_follow(db, [twin.person.id])
     except TalktimeError as error:
@@ -159,6 +163,28 @@ async def test_settling_many_is_settling_each(database: Database, eyes: stage.Ey
         one_by_one = await asked(database, alone, settle_each, items)
         assert await asked(database, together, settle_all, items) == one_by_one
         assert likeness(eyes, together) == likeness(eyes, alone)
+
+
+async def test_settling_again_what_is_settled_changes_nothing_not_even_the_day(
+    database: Database, eyes: stage.Eyes
+) -> None:
+    person = await new_person(database, "Twin", credits=60)
+    twin = Twin(person, [new_id()])
+    async with database.transaction(everyone=WHY) as db:
+        await stage.rings(db, person.id, twin.calls[0], None)
+        await ledger.authorise(db, person.id, twin.calls[0])
+        await ledger.settle(db, person.id, twin.calls[0], 0)
+        await stage.calls_follow(db, [person.id])
+    async with database.transaction(everyone=WHY) as db:
+        # As after a night: what was spent stands under a day that is over.
+        await become_owner(db)
+        await db.execute(
+            text("UPDATE credit_accounts SET spent_on = NULL, spent_until = NULL, spent_today = 0 WHERE user_id = :u"),
+            {"user": person.id},
+        )
+    before = likeness(eyes, twin)
+    assert isinstance(await asked(database, twin, settle_all, [(0, 30)]), list)
+    assert likeness(eyes, twin) == before
 
 
 async def extend_each(

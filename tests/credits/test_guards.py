@@ -156,7 +156,7 @@ async def test_every_time_a_balance_falls_below_the_threshold_is_told_once(datab
     async def moved(name: str, amount: int) -> list[tuple[int, int]]:
         """The balances that were told of so far, with the threshold."""
         for _ in range(2):  # what comes twice is told once
-            async with database.transaction(user=alice.id) as db:
+            async with database.transaction(everyone=WHY) as db:
                 await money.adjust(db, alice.id, reference=name, amount=amount, reason="as asked", actor=alice.id)
         async with database.transaction(user=alice.id) as db:
             asked = select(Notice).where(Notice.kind == "low_balance").order_by(Notice.created_at)

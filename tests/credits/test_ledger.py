@@ -77,7 +77,7 @@ async def test_forty_settles_at_once_charge_once(database: Database, alice: Pers
 
 async def test_fifty_calls_at_once_with_money_for_three(database: Database) -> None:
     carol = await new_person(database, "Carol", credits=45)
-    async with database.transaction(user=carol.id) as db:
+    async with database.transaction(everyone=WHY) as db:
         await money.set_limits(db, carol.id, max_open_calls=100)
     calls = [await new_call(database, carol) for _ in range(50)]
 
@@ -95,7 +95,7 @@ async def test_fifty_calls_at_once_with_money_for_three(database: Database) -> N
 async def test_the_same_call_gets_the_same_answer_also_when_it_was_no(database: Database) -> None:
     carol = await new_person(database, "Carol", credits=14)
     call = await new_call(database, carol)
-    async with database.transaction(user=carol.id) as db:
+    async with database.transaction(everyone=WHY) as db:
         first = await ledger.authorise(db, carol.id, call)
         await money.adjust(db, carol.id, reference="late", amount=500, reason="too late", actor=carol.id)
     async with database.transaction(user=carol.id) as db:
@@ -154,10 +154,10 @@ async def test_another_process_cannot_extend(database: Database, alice: Person) 
 
 async def test_the_last_grant_uses_grace_and_a_top_up_brings_the_call_back(database: Database) -> None:
     carol = await new_person(database, "Carol", credits=20, rate=Rate(15, initial_seconds=1, increment_seconds=1))
-    async with database.transaction(user=carol.id) as db:
+    async with database.transaction(everyone=WHY) as db:
         await money.set_limits(db, carol.id, grace_limit=5)
     call = await answered(database, carol)
-    async with database.transaction(user=carol.id) as db:
+    async with database.transaction(everyone=WHY) as db:
         last = await ledger.extend(db, carol.id, call, OWNER, 1)
         again = await ledger.extend(db, carol.id, call, OWNER, 2)
         await money.adjust(db, carol.id, reference="top-up", amount=100, reason="paid", actor=carol.id)
@@ -169,7 +169,7 @@ async def test_the_last_grant_uses_grace_and_a_top_up_brings_the_call_back(datab
 
 async def test_grace_is_its_own_line_and_a_purchase_settles_it(database: Database) -> None:
     carol = await new_person(database, "Carol", credits=15)
-    async with database.transaction(user=carol.id) as db:
+    async with database.transaction(everyone=WHY) as db:
         await money.set_limits(db, carol.id, grace_limit=100)
     call = await answered(database, carol)
     async with database.transaction(user=carol.id) as db:
@@ -186,14 +186,14 @@ async def test_grace_is_its_own_line_and_a_purchase_settles_it(database: Databas
         db.add(bought)
         await db.flush()
         first = await money.purchase(db, carol.id, bought.id)
-    async with database.transaction(user=carol.id) as db:
+    async with database.transaction(everyone=WHY) as db:
         second = await money.purchase(db, carol.id, bought.id)
     assert (first.fresh, first.balance_after, second.fresh, second.balance_after) == (True, 485, False, 485)
 
 
 async def test_grace_never_starts_a_call(database: Database) -> None:
     carol = await new_person(database, "Carol", credits=14)
-    async with database.transaction(user=carol.id) as db:
+    async with database.transaction(everyone=WHY) as db:
         await money.set_limits(db, carol.id, grace_limit=1000)
     call = await new_call(database, carol)
     async with database.transaction(user=carol.id) as db:
@@ -205,14 +205,14 @@ async def test_a_purchase_that_is_not_paid_grants_nothing(database: Database, al
         bought = Purchase(user_id=alice.id, id=new_id(), credits=500, price_minor=900, currency="EUR", gateway="test")
         db.add(bought)
     with pytest.raises(Conflict):
-        async with database.transaction(user=alice.id) as db:
+        async with database.transaction(everyone=WHY) as db:
             await money.purchase(db, alice.id, bought.id)
     assert (await account_of(database, alice)).balance == 1000
 
 
 async def test_the_cap_on_parallel_calls_is_a_guard_at_the_start_alone(database: Database, alice: Person) -> None:
     first = await answered(database, alice)
-    async with database.transaction(user=alice.id) as db:
+    async with database.transaction(everyone=WHY) as db:
         await money.set_limits(db, alice.id, max_open_calls=0)
         assert (await ledger.extend(db, alice.id, first, OWNER, 1)).extended
     second = await new_call(database, alice)
@@ -225,7 +225,7 @@ async def test_a_blocked_account_starts_and_extends_nothing_and_still_settles(
     database: Database, alice: Person
 ) -> None:
     call = await answered(database, alice)
-    async with database.transaction(user=alice.id) as db:
+    async with database.transaction(everyone=WHY) as db:
         await money.block(db, alice.id, "suspended")
         more = await ledger.extend(db, alice.id, call, OWNER, 1)
     other = await new_call(database, alice)
@@ -237,10 +237,10 @@ async def test_a_blocked_account_starts_and_extends_nothing_and_still_settles(
 
 async def test_a_lowered_grace_line_becomes_debt_that_shrinks(database: Database) -> None:
     carol = await new_person(database, "Carol", credits=15)
-    async with database.transaction(user=carol.id) as db:
+    async with database.transaction(everyone=WHY) as db:
         await money.set_limits(db, carol.id, grace_limit=100)
     call = await answered(database, carol)
-    async with database.transaction(user=carol.id) as db:
+    async with database.transaction(everyone=WHY) as db:
         await ledger.extend(db, carol.id, call, OWNER, 1)
         lowered = await money.set_limits(db, carol.id, grace_limit=5)
         blocked = await ledger.extend(db, carol.id, call, OWNER, 2)
@@ -339,14 +339,14 @@ async def test_what_is_held_cannot_be_taken_but_as_debt(database: Database, ada:
 @pytest.mark.parametrize("amount", [0, 10**13, -(10**13), 10**30, True, 1.5, float("nan"), "12", None])
 async def test_an_amount_that_is_no_amount_is_refused(database: Database, alice: Person, amount: int) -> None:
     with pytest.raises(BadInput):
-        async with database.transaction(user=alice.id) as db:
+        async with database.transaction(everyone=WHY) as db:
             await money.adjust(db, alice.id, reference="r", amount=amount, reason="x", actor=alice.id)
 
 
 @pytest.mark.parametrize("words", [("", "x"), ("  ", "x"), ("r", ""), ("correction:1:1", "x"), ("rent:1:1", "x")])
 async def test_an_adjustment_needs_words(database: Database, alice: Person, words: tuple[str, str]) -> None:
     with pytest.raises(BadInput):
-        async with database.transaction(user=alice.id) as db:
+        async with database.transaction(everyone=WHY) as db:
             await money.adjust(db, alice.id, reference=words[0], amount=1, reason=words[1], actor=alice.id)
 
 
@@ -379,7 +379,7 @@ async def test_bob_cannot_touch_alices_books(database: Database, alice: Person, 
 async def test_nobody_gets_credits_who_does_not_exist(database: Database) -> None:
     nobody = new_id()
     with pytest.raises(NotFound):
-        async with database.transaction(user=nobody) as db:
+        async with database.transaction(everyone=WHY) as db:
             await money.adjust(db, nobody, reference="r", amount=5, reason="x", actor=nobody)
 
 

@@ -247,11 +247,10 @@ class Deeds(PricesAndLegs):
         name=range(13),
         amount=(1, 40, 500, -1, -15, -40, -500),
         as_debt=(True, False),
-        alone=(True, False),
     )
-    def adjust(self, who: int, name: int, amount: int, as_debt: bool, alone: bool) -> None:
+    def adjust(self, who: int, name: int, amount: int, as_debt: bool) -> None:
         words: dict[str, Any] = {"reference": f"r{name}", "amount": amount, "reason": "dice", "actor": self.operator}
-        self.do(who, "adjust", alone=alone, as_debt=as_debt, **words)
+        self.do(who, "adjust", as_debt=as_debt, **words)
 
     @deed(1, who=WHO, number=range(1, 3), month=range(1, 4), credits=(40, 90))
     def rent(self, who: int, number: int, month: int, credits: int) -> None:

@@ -158,7 +158,7 @@ async def test_the_running_month_shows_what_there_is_and_says_that_it_is_not_ove
     today = first.created_at.date()
 
     found = await statement_of(database, alice, today, "UTC")
-    async with database.transaction(user=alice.id) as db:
+    async with database.transaction(everyone=WHY) as db:
         await money.adjust(db, alice.id, reference="more", amount=5, reason="more", actor=alice.id)
     later = await statement_of(database, alice, today, "UTC")
 
@@ -245,6 +245,6 @@ async def test_what_is_written_while_somebody_downloads_is_left_out(database: Da
     seen = []
     async for line in statements.stream_lines(database, alice.id):
         seen.append(line.amount)
-        async with database.transaction(user=alice.id) as db:
+        async with database.transaction(everyone=WHY) as db:
             await money.adjust(db, alice.id, reference="more", amount=5, reason="more", actor=alice.id)
     assert seen == [1000]

@@ -17,7 +17,7 @@ async def books(database: Database) -> Person:
     """Three people; the second has twelve lines, the others three."""
     people = [await new_person(database, name, credits=10) for name in ("Ann", "Ben", "Cay")]
     for person, count in zip(people, (2, 11, 2), strict=True):
-        async with database.transaction(user=person.id) as db:
+        async with database.transaction(everyone=WHY) as db:
             for number in range(count):
                 await money.adjust(db, person.id, reference=f"{number}", amount=1, reason="more", actor=person.id)
     return people[1]
@@ -91,7 +91,7 @@ async def test_a_line_is_genuine_whatever_encoding_a_client_has(
     monkeypatch.setenv("PGCLIENTENCODING", written)
     writer = connect(address(empty_database))
     try:
-        async with writer.transaction(user=eve.id) as db:
+        async with writer.transaction(everyone=WHY) as db:
             await money.adjust(db, eve.id, reference="gift", amount=5, reason="für Müller", actor=eve.id)
     finally:
         await writer.close()

@@ -76,5 +76,8 @@ VERBS: dict[str, Callable[..., Awaitable[Any]]] = {
     "name_leg": name_leg,
     "end_leg": end_leg,
 }
-OPERATORS = {"waive", "decide_claim", "payout", "set_price", "follow_list"}
+OPERATORS = {
+    "purchase", "reverse", "adjust", "set_limits", "block", "waive", "decide_claim", "payout", "set_price",
+    "follow_list",
+}  # fmt: skip
 """These see everyone, so that no customer can do them."""

@@ -48,6 +48,14 @@ _ROWS = (
         " VALUES (:user, 'x', :purchase, 5, :user)"
     ),
     "INSERT INTO top_ups (user_id) VALUES (:user)",
+    (
+        "INSERT INTO agent_drafts (user_id, agent_id, content) SELECT user_id, agent_id, '{}' FROM agent_versions"
+        " WHERE user_id = :user ON CONFLICT DO NOTHING"
+    ),
+    (
+        "INSERT INTO mail_choices (user_id, digest, messages, missed_calls, summaries)"
+        " VALUES (:user, true, true, true, false)"
+    ),
     "INSERT INTO billing_details (user_id) VALUES (:user)",
     (
         "INSERT INTO invoices (user_id, id, number, series, no, kind, purchase_id, paid_at, seller, buyer, description,"
@@ -55,7 +63,18 @@ _ROWS = (
         " VALUES (:user, :new, 'TT-1', 'TT', 1, 'INVOICE', :purchase, now(), '{}', '{}', 'x', 'x', 'EUR', 0, 5, 0, 5)"
     ),
     "INSERT INTO invoice_numbers (series, no, user_id, invoice_id) VALUES (CAST(:new AS text), 1, :user, :new)",
+    (
+        "INSERT INTO webhook_endpoints (user_id, id, url, events, secret)"
+        " VALUES (:user, :purchase, 'https://x.example.org', ARRAY['booking.*'], '\\x00')"
+    ),
+    "INSERT INTO webhook_events (user_id, id, type, data) VALUES (:user, :purchase, 'booking.held', '{}')",
+    (
+        "INSERT INTO webhook_deliveries (user_id, id, endpoint_id, event_id, sequence, attempts, due_at)"
+        " VALUES (:user, :purchase, :purchase, :purchase, 1, 1, now())"
+    ),
+    "INSERT INTO webhook_attempts (user_id, delivery_id, attempt_no, status) VALUES (:user, :purchase, 1, 500)",
     "INSERT INTO recovery_codes (user_id, code_hash) VALUES (:user, :hash)",
+    "INSERT INTO idempotency_keys (user_id, key, digest) VALUES (:user, 'x', :hash)",
     (
         "INSERT INTO ledger_checkpoints (user_id, seq, balance, hash, verified_at)"
         " VALUES (:user, 1, 1000, '\\x00', now())"

@@ -67,6 +67,7 @@ async def as_json(database: Database, table: str, person: Person) -> list[str]:
 
 def test_every_table_is_clearly_of_one_kind() -> None:
     assert TENANT_TABLES == [
+        "agent_drafts",
         "agent_versions",
         "agents",
         "audit_entries",
@@ -79,14 +80,20 @@ def test_every_table_is_clearly_of_one_kind() -> None:
         "credit_holds",
         "credit_reversals",
         "credit_transactions",
+        "idempotency_keys",
         "invoices",
         "ledger_checkpoints",
+        "mail_choices",
         "notices",
         "payment_reversals",
         "purchases",
         "recovery_codes",
         "refund_requests",
         "top_ups",
+        "webhook_attempts",
+        "webhook_deliveries",
+        "webhook_endpoints",
+        "webhook_events",
     ]
     for name in TENANT_TABLES:
         assert next(iter(TABLES[name].primary_key.columns)).name == "user_id", name

@@ -226,7 +226,7 @@ async def test_a_top_up_in_the_call_continues_it(house: House) -> None:
 
     async def top_up() -> None:
         await asyncio.sleep(1)
-        async with house.database.transaction(user=carol.id) as db:
+        async with house.database.transaction(everyone=WHY) as db:
             await money.adjust(db, carol.id, reference="top-up", amount=500, reason="paid", actor=carol.id)
 
     events, _ = await asyncio.gather(

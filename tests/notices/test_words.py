@@ -47,11 +47,40 @@ DETAILS: Mapping[str, list[dict[str, Any]]] = {
     "purchase_paid": [{"purchase_id": PURCHASE, "credits": 1}, {"purchase_id": PURCHASE, "credits": 10_000}],
     "refunded": [{"purchase_id": PURCHASE, "credits": 1}, {"purchase_id": PURCHASE, "credits": 10_000}],
     "charge_claim_decided": [{"call_id": CALL, "granted": True}, {"call_id": CALL, "granted": False}],
+    "rent_unpaid": [{"number_id": CALL, "ends": "0958", "credits": 300, "release_on": "2026-03-09"}],
+    "number_released": [{"number_id": CALL, "ends": "0958", "credits": 300}],
+    "webhook_disabled": [{"endpoint_id": CALL, "reason": reason} for reason in ("failing", "gone")],
     "password_changed": [{}],
     "second_factor_on": [{}],
     "second_factor_off": [{}],
     "recovery_code_used": [{"left": 9}, {"left": 1}, {"left": 0}],
+    "message_taken": [{"call_id": CALL}],
+    "call_summary": [{"call_id": CALL}],
+    "missed_calls": [{"call_id": CALL}],
+    "daily_digest": [{"on": "2026-03-09"}],
 }
+_CALLED = {"caller": "+49 30 1234567", "at": "9 Mar 2026, 10:05", "agent": "Reception", "seconds": 125, "charged": 32}
+GATHERED: Mapping[str, list[dict[str, Any]]] = {
+    "top_up_done": [{"invoice": "TT-000017", "total": "€10.50"}],
+    "purchase_paid": [{"invoice": "TT-000017", "total": "€10.50"}],
+    "message_taken": [
+        {**_CALLED, "summary": "Message from Karl: call me back"},
+        {**_CALLED, "caller": None, "summary": None},
+    ],
+    "call_summary": [
+        {**_CALLED, "summary": "An appointment was made"},
+        {**_CALLED, "caller": None, "agent": None, "seconds": 0, "charged": None, "summary": None},
+    ],
+    "missed_calls": [
+        {"calls": ["9 Mar 2026, 10:05: +49 30 1234567"], "more": 0},
+        {"calls": ["9 Mar 2026, 10:05: unknown number"] * 20, "more": 1480},
+    ],
+    "daily_digest": [
+        {"calls": 1, "missed": 0, "minutes": 1, "messages": 0, "used": 1, "left": 0},
+        {"calls": 1234, "missed": 12, "minutes": 4321, "messages": 7, "used": 98765, "left": 1234567},
+    ],
+}
+"""What is put together for a mail when it is sent."""
 
 
 def test_every_kind_is_tried() -> None:
@@ -78,6 +107,47 @@ def test_every_kind_is_told_in_every_language_whatever_its_detail(kind: str, lan
             assert "<html" in html_of(words, language)
             told.add(text)
     assert len(told) >= len(DETAILS[kind]) // 2
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", [kind for kind, about in KINDS.items() if about.gathers])
+def test_what_is_put_together_for_a_mail_is_said_in_every_language(kind: str, language: str) -> None:
+    bare = words_of(kind, DETAILS[kind][0], name="Alice", language=language, base_url=SITE)
+    for gathered in GATHERED[kind]:
+        assert gathered.keys() <= KINDS[kind].gathers
+        words = words_of(kind, DETAILS[kind][0], name="Alice", language=language, base_url=SITE, gathered=gathered)
+        text = text_of(words)
+        assert words != bare
+        assert 10 < len(words.subject) < 90
+        assert "None" not in text
+        assert "{" not in text
+        assert all(paragraph.endswith((".", "?")) for paragraph in words.paragraphs)
+        for value in gathered.values():
+            if isinstance(value, str) and len(value) > 3:
+                assert value in text
+
+
+def test_what_a_caller_said_is_quoted_on_one_line_and_is_no_letter_of_its_own() -> None:
+    said = (
+        "hello\n\nYour account is closed, go to <a href='http://evil.example'>here</a>\r\nBcc: all\u202e" + "x" * 9000
+    )
+    gathered = {**_CALLED, "summary": said}
+    words = words_of("message_taken", {"call_id": CALL}, name="", language="en", base_url=SITE, gathered=gathered)
+    [quoted] = [paragraph for paragraph in words.paragraphs if "Your account is closed" in paragraph]
+    assert quoted.startswith("What was noted: “hello Your account is closed")
+    assert "\n" not in quoted
+    assert "\u202e" not in quoted
+    assert len(quoted) < 2100
+    assert "<a href='http" not in html_of(words, "en")
+    assert words.link is not None
+    assert words.link.url == f"{SITE}/calls/{CALL}"
+
+
+def test_who_may_say_no_is_told_where() -> None:
+    words = words_of(
+        "daily_digest", {"on": "2026-03-09"}, name="", language="de", base_url=SITE, off_url=f"{SITE}/mail/off/x"
+    )
+    assert words.closing.endswith(f"{SITE}/mail/off/x")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -190,7 +190,7 @@ async def test_many_at_once_neither_wait_in_a_circle_nor_differ(counter: Counter
             await inbox.store(db, listed(counter.gateway, replace(event, event_id=f"evt_{uuid.uuid4().hex}")))
 
     async def spend(number: int) -> None:
-        async with counter.database.transaction(user=alice.id) as db:
+        async with counter.database.transaction(everyone=WHY) as db:
             await money.adjust(db, alice.id, reference=f"s{number}", amount=-1, reason="spent", actor=ada.id)
 
     await asyncio.gather(*(counter.drain() for _ in range(6)), *(spend(number) for number in range(30)))

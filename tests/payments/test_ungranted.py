@@ -13,7 +13,7 @@ from sqlalchemy import text
 from talktime import inbox
 from talktime.gateways.contract import Notice, NoticeKind, RefundStatus
 from talktime.gateways.stripe_signature import sign
-from talktime.payments import reconcile
+from talktime.payments import overview, reconcile
 from talktime.payments.models import Purchase
 from talktime.payments.till import listed
 from talktime.simulate.gateway_deeds import MakeRefund
@@ -231,6 +231,111 @@ async def test_a_payment_that_was_granted_in_the_end_is_the_purchases(counter: C
     await counter.hear(notice(purchase))
     await counter.hear(refund(notice(purchase), "a"))
     assert await counter.bought_lines(alice) == [*BOUGHT, ("REFUND", -1000)]
+
+
+async def alerts_of(counter: Counter, paid: Notice) -> dict[str, tuple[bool, bool]]:
+    """The kinds of alerts about a payment: whether each is still open, and whether it says that it was granted."""
+    async with counter.database.transaction(everyone=WHY) as db:
+        rows = await db.execute(
+            text(
+                "SELECT kind, acknowledged_at IS NULL AS is_open, detail ? 'granted_at' AS says_so, acknowledged_by"
+                " FROM alerts WHERE detail ->> 'payment_id' = :payment"
+            ),
+            {"payment": paid.payment_id},
+        )
+        found = rows.all()
+    assert all(row.acknowledged_by is None for row in found)
+    return {row.kind: (row.is_open, row.says_so) for row in found}
+
+
+@pytest.mark.parametrize(
+    ("odd", "kind"),
+    [
+        ({"amount_minor": 1}, "wrong_amount"),
+        ({"currency": "USD"}, "wrong_currency"),
+        ({"user_id": None, "purchase_id": None}, "unknown_payment"),
+    ],
+    ids=["sum", "currency", "names"],
+)
+async def test_a_payment_that_is_granted_later_says_so_and_leaves_nothing_to_be_done(
+    counter: Counter, alice: Person, odd: dict[str, Any], kind: str
+) -> None:
+    purchase = await open_purchase(counter.database, alice, counter.gateway)
+    right = notice(purchase)
+    await counter.hear(replace(right, **odd), times=2)
+    assert await alerts_of(counter, right) == {kind: (True, False)}
+    await counter.hear(right, times=2)
+    assert await counter.bought_lines(alice) == BOUGHT
+    assert await alerts_of(counter, right) == {kind: (False, True)}
+    await counter.hear(refund(right, "a", 500))
+    assert await alerts_of(counter, right) == {kind: (False, True)}
+    other = notice(purchase, payment_id=f"pi_second{purchase.id.hex}")
+    await counter.hear(other)
+    assert await alerts_of(counter, other) == {"paid_twice": (True, False)}, "that one still asks for its refund"
+
+
+async def test_a_payment_that_was_odd_in_two_ways_leaves_no_alert_once_it_is_granted(
+    counter: Counter, alice: Person
+) -> None:
+    purchase = await open_purchase(counter.database, alice, counter.gateway)
+    right = notice(purchase)
+    await counter.hear(replace(right, user_id=None, purchase_id=None))
+    await counter.hear(replace(right, amount_minor=1))
+    await counter.hear(dispute(right, K.DISPUTE_OPENED, 500))
+    await counter.hear(right)
+    assert await alerts_of(counter, right) == {
+        "unknown_payment": (False, True),
+        "wrong_amount": (False, True),
+        # What the bank asks is still to be answered.
+        "ungranted_disputed": (True, True),
+    }
+
+
+async def email_of(counter: Counter, person: Person) -> str:
+    async with counter.database.transaction(everyone=WHY) as db:
+        return str(await db.scalar(text("SELECT email FROM users WHERE id = :user"), {"user": person.id}))
+
+
+async def listed_back(counter: Counter, person: Person | None = None) -> list[tuple[str, str, str, str | None]]:
+    """What the operator's list says went back: its name, the buyer, why its payment granted nothing, and its name."""
+    async with counter.database.transaction(everyone=WHY) as db:
+        found = await overview.disputes(db, user=person.id if person else None, limit=1000)
+    return [(each.id, each.email, each.ungranted, each.payment_id) for each in found]
+
+
+async def test_what_goes_back_of_money_that_granted_nothing_is_on_the_operators_list_and_says_so(
+    counter: Counter, alice: Person, bob: Person
+) -> None:
+    purchase, second = await paid_twice(counter, alice)
+    await counter.hear(refund(second, "a", 500))
+    await counter.hear(refund(notice(purchase), "of_the_first", 700))
+    nobodys = notice(purchase, payment_id=f"pi_{uuid.uuid4().hex}", purchase_id=uuid.uuid4(), user_id=uuid.uuid4())
+    await counter.hear(nobodys)
+    await counter.hear(dispute(nobodys, K.DISPUTE_OPENED, 100))
+    email = await email_of(counter, alice)
+    of_nothing = (f"re_a_{second.payment_id}", email, "paid_twice", second.payment_id)
+    of_the_first = (f"re_of_the_first_pi_{purchase.id.hex}", email, "", None)
+    assert sorted(await listed_back(counter, alice)) == sorted([of_nothing, of_the_first])
+    everybodys = await listed_back(counter)
+    assert {of_nothing, of_the_first, (f"dp_{nobodys.payment_id}", "", "unknown_payment", nobodys.payment_id)} <= set(
+        everybodys
+    )
+    assert await listed_back(counter, bob) == []
+    async with counter.database.transaction(everyone=WHY) as db:
+        for limit in range(4):
+            newest = await overview.disputes(db, limit=limit)
+            assert [each.id for each in newest] == [row[0] for row in everybodys][:limit]
+
+
+async def test_what_went_back_before_its_payment_was_granted_is_listed_once(counter: Counter, alice: Person) -> None:
+    purchase = await open_purchase(counter.database, alice, counter.gateway)
+    right = notice(purchase)
+    await counter.hear(replace(right, amount_minor=1999))
+    await counter.hear(refund(right, "early", 500))
+    name, email = f"re_early_{right.payment_id}", await email_of(counter, alice)
+    assert await listed_back(counter, alice) == [(name, email, "wrong_amount", right.payment_id)]
+    await counter.hear(right)
+    assert await listed_back(counter, alice) == [(name, email, "", None)]
 
 
 async def test_money_of_nobody_can_be_given_back_too(counter: Counter, alice: Person) -> None:

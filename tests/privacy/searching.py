@@ -23,7 +23,7 @@ class Dying(Database):
     """A database whose process is killed after so many transactions were committed."""
 
     def __init__(self, database: Database, lives: int) -> None:
-        super().__init__(database.engine, database._statements)
+        super().__init__(database._engine, database._statements, database._everyones)
         self.lives = lives
 
     @asynccontextmanager

@@ -29,15 +29,22 @@ EMPTIED = {
     "approvals": {"reason"},
     "charge_claims": {"note"},
     "notices": {"detail"},
+    "idempotency_keys": {"key"},
+    "webhook_attempts": {"answer", "error"},
+    "webhook_events": {"data", "body"},
 }
 """Columns that a number is taken out of."""
 OWNERS = {
     "agents": "what a customer says of themselves",
     "agent_versions": "a customer's own knowledge; it is said when the number stands there",
+    "agent_drafts": "the same, not published yet; said",
     "billing_details": "a customer's own; said",
     "credit_transactions": "hashed, and never changed; said",
     "invoices": "a document of money stays as it was issued; said",
     "phone_numbers": "the operator's own numbers; said",
+    "number_orders": "the operator's own numbers",
+    "number_proofs": "a customer's own numbers; said",
+    "webhook_endpoints": "a customer's own addresses, and sealed secrets",
     "users": "people who sign in",
     "sessions": "people who sign in",
     "account_links": "people who sign in",
@@ -59,6 +66,7 @@ OWNERS = {
     "cost_rates": "names of vendors",
     "credit_packs": "what is sold",
     "invoice_numbers": "ids",
+    "marks": "when our own rounds were done, with figures",
     "invoice_series": "ids",
     "payment_rounds": "names of payment companies",
     "prices": "figures",
@@ -90,6 +98,10 @@ _STATES = {
     "approvals": {"reference"},
     "charge_claims": {"reason"},
     "notices": {"kind", "subject", "dropped_reason"},
+    "webhook_attempts": set(),
+    "webhook_events": {"type"},
+    # Sealed, and gone in a day.
+    "idempotency_keys": {"digest", "answer"},
 }
 
 

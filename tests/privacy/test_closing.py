@@ -16,12 +16,13 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.accounts import audit_log, keys, links, sessions
-from talktime.accounts.models import ApiKey, Link, LinkPurpose, RecoveryCode, Session, User, UserStatus
+from talktime.accounts.models import ApiKey, Link, LinkPurpose, RecoveryCode, Role, Session, User, UserStatus
 from talktime.accounts.operators import LastOperator, NotAnOperator
 from talktime.accounts.sessions import ConfirmFirst, Identity, OwnerOnly
 from talktime.agents.models import Agent, AgentVersion
 from talktime.calls import history, lifecycle
 from talktime.carriers.contract import Ring
+from talktime.credits import packs
 from talktime.credits.verify import verify
 from talktime.db import embedded
 from talktime.db.base import new_id
@@ -189,6 +190,84 @@ async def test_the_person_and_their_callers_are_gone_and_the_books_stay(
         assert (await db.get_one(AgentVersion, (alice.id, alice.agent, 1))).greeting == "-"
         (invoice,) = (await db.scalars(select(Invoice).where(Invoice.user_id == alice.id))).all()
         assert invoice.buyer["name"] == "Wonderland Ltd", "a document of money stays as it was issued"
+
+
+async def test_an_operator_who_is_closed_leaves_no_visit_open_and_its_end_is_written_down(
+    town: Database, alice: Person, ada: Person
+) -> None:
+    grace = await new_person(town, "Grace", credits=0, admin=True)
+    async with town.transaction(everyone=WHY) as db:
+        await sessions.begin(db, alice.id, address=None, browser=None, actor=grace.id)
+        invited = await links.issue(db, LinkPurpose.INVITE, role=Role.ADMIN, made_by=grace.id)
+        browsers = await db.scalar(text("SELECT count(*) FROM sessions WHERE user_id = :id"), {"id": grace.id})
+    await close(town, grace, ada)
+    async with town.transaction(everyone=WHY) as db:
+        last = await db.execute(
+            text("SELECT act, actor_id, after FROM audit_entries WHERE user_id = :id ORDER BY seq DESC LIMIT 1"),
+            {"id": alice.id},
+        )
+        assert last.one()[:2] == ("session.ended", ada.id)
+        assert await db.get(Link, invited.id) is None
+        said = await db.scalar(
+            text("SELECT after FROM audit_entries WHERE user_id = :id AND act = 'user.closed'"), {"id": grace.id}
+        )
+        assert said["sessions"] == browsers == 0
+
+
+async def test_whose_deed_it_is_that_a_top_up_ends_stands_in_the_log(
+    town: Database, alice: Person, ada: Person
+) -> None:
+    async with town.transaction(everyone=WHY) as db:
+        pack = await packs.create(db, name="Small", credits=10, price_minor=100, currency="EUR")
+        await db.execute(
+            text(
+                "INSERT INTO top_ups (user_id, enabled, threshold, pack_id, credits, price_minor, currency,"
+                " ceiling_minor, consented_at, gateway, customer_id, payment_method_id)"
+                " VALUES (:id, true, 5, :pack, 10, 100, 'EUR', 1000, now(), 'simulated', 'cus_1', 'pm_1')"
+            ),
+            {"id": alice.id, "pack": pack.id},
+        )
+    await close(town, alice, ada)
+    async with town.transaction(everyone=WHY) as db:
+        by = await db.scalars(
+            text("SELECT actor_id FROM audit_entries WHERE user_id = :id AND act = 'top_up.off'"), {"id": alice.id}
+        )
+        assert by.all() == [ada.id]
+
+
+async def test_who_paid_is_gone_also_where_they_had_another_address_then(
+    server: embedded.Server, town: Database, alice: Person, ada: Person
+) -> None:
+    """The payment company knows them by the checkout; what they typed there is not for us to know."""
+    checkout, payment = f"cs_{uuid.uuid4().hex}", f"pi_{uuid.uuid4().hex}"
+    details = {"email": "hatter@typed.example", "name": "Mad Hatter", "phone": "+4930999", "address": {"line1": "Tea"}}
+    async with town.transaction(everyone=WHY) as db:
+        await db.execute(
+            text(
+                "INSERT INTO purchase_directory (user_id, purchase_id, gateway, checkout_id, payment_id)"
+                " VALUES (:user, :purchase, 'simulated', :checkout, :payment)"
+            ),
+            {"user": alice.id, "purchase": new_id(), "checkout": checkout, "payment": payment},
+        )
+        for name, about in (("a", checkout), ("b", payment), ("other", f"{payment}0")):
+            told = {
+                "data": {"object": {"id": about, "amount": 500, "customer_details": details, "receipt_email": "h@x.io"}}
+            }
+            event = Incoming(
+                "simulated", "live", f"evt_{name}_{payment}", "payment.told", json.dumps(told).encode(), {}
+            )
+            assert await store(db, event)
+    await close(town, alice, ada)
+    async with town.transaction(everyone=WHY) as db:
+        rows = await db.execute(
+            text("SELECT event_id, body FROM provider_events WHERE event_id LIKE :like"), {"like": f"evt_%_{payment}"}
+        )
+        bodies = {row.event_id.split("_")[1]: json.loads(bytes(row.body)) for row in rows}
+    for name, about in (("a", checkout), ("b", payment)):
+        left = bodies[name]["data"]["object"]
+        assert (left["id"], left["amount"]) == (about, 500), "what is handled stays"
+        assert set(left["customer_details"].values()) == {None} and left["receipt_email"] is None
+    assert bodies["other"]["data"]["object"]["customer_details"] == details, "somebody else's"
 
 
 async def test_their_address_is_free_again(town: Database, alice: Person, ada: Person) -> None:

@@ -22,6 +22,7 @@ from talktime.db.base import new_id
 from talktime.db.session import Database, connect
 from talktime.documents.values import Seller
 from talktime.errors import NotFound
+from talktime.numbers.models import NumberProof
 from talktime.payments import invoices
 from talktime.payments.invoices import Billing
 from talktime.payments.models import Purchase, PurchaseState
@@ -74,6 +75,8 @@ async def settle(database: Database, person: Person) -> None:
             payment_method_id="pm_secret", checkout_url="https://pay.example/secret",
         )  # fmt: skip
         db.add(bought)
+        in_an_hour = datetime.now(UTC) + timedelta(hours=1)
+        db.add(NumberProof(user_id=person.id, number="+493012345678", carrier="simulated", expires_at=in_an_hour))
         await db.flush()
         seller = Seller(name="Talktime Ltd", address=("Street 1",), country="DE", vat_id="DE1", email="us@example.org")
         await invoices.issue(db, Billing(seller), bought, None)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.accounts import audit_log
 from talktime.accounts.operators import NotAnOperator
@@ -35,6 +36,7 @@ from talktime.speech.choose import Trio
 from talktime.speech.contract import Brief, CallTool, Message, Moment, Tool
 from talktime.speech.contract import Say as Words
 from tests.calls.putting_through import customer, settled, talking
+from tests.db.everything import become_owner
 from tests.house import House, Scripted, Tones, new_sid, open_house, say
 from tests.people import WHY, Person, charges, new_person
 from tests.privacy.searching import Dying, Killed, dump, files_with, places_of, spellings_of
@@ -135,6 +137,14 @@ async def plant(house: House, person: Person, number: str) -> None:
             values,
         )
         await house.context.jobs.enqueue(db, "nobody.does", user=str(person.id), number=number)
+        await db.execute(
+            text(
+                "INSERT INTO idempotency_keys (user_id, key, digest, status, answer)"
+                " VALUES (:user, :note, sha256(''), 200, 'sealed')"
+            ),
+            values,
+        )
+        await plant_webhook(db, person, number)
         forms = f"From={number.replace('+', '%2B')}&To=x&CallerName=Kim&FromCity=BERLIN"
         document = json.dumps({"object": {"phone": number, "id": 7, "note": f"tel:{number}"}})
         for kind, body in (("x.form", forms), ("x.json", document), ("x.text", f"\x00{number}\xff")):
@@ -148,6 +158,33 @@ async def plant(house: House, person: Person, number: str) -> None:
     outbox = Outbox(house.settings.home / "outbox", Sender.of("Talktime <desk@example.org>"))
     words = MailWords(subject=f"Call {number} back", paragraphs=(f"They rang from {number} – today.",))
     await outbox.send(Mail(new_id(), ("alice@example.org",), "en", words))
+
+
+async def plant_webhook(db: AsyncSession, person: Person, number: str) -> None:
+    """A webhook's body, and what its receiver answered, with the number in them."""
+    await become_owner(db)
+    body = json.dumps({"said": f"call {number}", "digits": int(number[1:])})
+    values = {"user": person.id, "id": new_id(), "body": body, "answer": f"saved {number}"}
+    for statement in (
+        (
+            "INSERT INTO webhook_endpoints (user_id, id, url, events, secret, disabled_at, disabled_reason)"
+            " VALUES (:user, :id, 'https://crm.example.org', ARRAY['booking.held'], '', now(), 'OWNER')"
+        ),
+        (
+            "INSERT INTO webhook_events (user_id, id, type, data, body)"
+            " VALUES (:user, :id, 'booking.held', CAST(:body AS jsonb), :body)"
+        ),
+        (
+            "INSERT INTO webhook_deliveries (user_id, id, endpoint_id, event_id, state, sequence, attempts, ended_at)"
+            " VALUES (:user, :id, :id, :id, 'DELIVERED', 1, 1, now())"
+        ),
+        (
+            "INSERT INTO webhook_attempts (user_id, delivery_id, attempt_no, status, answer)"
+            " VALUES (:user, :id, 1, 200, :answer)"
+        ),
+    ):
+        await db.execute(text(statement), values)
+    await db.execute(text("SET LOCAL ROLE talktime_everyone"))
 
 
 async def test_after_real_calls_the_number_stands_nowhere_and_the_books_and_the_audit_log_still_prove(
@@ -207,6 +244,28 @@ async def test_a_customer_forgets_a_caller_of_their_own_and_nobody_elses(
         assert await db.scalar(text("SELECT count(*) FROM call_turns WHERE user_id = :id"), {"id": alice.id}) == 0
     await forget_caller(house.database, typed, user=bob.id, actor=ada.id, region="DE")
     await assert_gone(server, house, kim)
+
+
+async def test_a_customer_who_forgets_a_number_changes_nothing_that_is_the_operators(
+    house: House, alice: Person, ada: Person, kim: str
+) -> None:
+    """Any number can be typed there: also one that stands in an alert about nobody in particular."""
+    alert = new_id()
+    async with house.database.transaction(everyone=WHY) as db:
+        detail = bindparam("detail", {"payment_id": f"pi_{kim[1:]}"}, JSONB)
+        await db.execute(
+            text("INSERT INTO alerts (id, kind, user_id, detail) VALUES (:id, 'x', NULL, :detail)").bindparams(detail),
+            {"id": alert},
+        )
+
+    async def kept() -> bool:
+        async with house.database.transaction(everyone=WHY) as db:
+            return kim[1:] in str(await db.scalar(text("SELECT detail FROM alerts WHERE id = :id"), {"id": alert}))
+
+    await forget_caller(house.database, kim, user=alice.id, actor=alice.id)
+    assert await kept()
+    await forget_caller(house.database, kim, actor=ada.id)
+    assert not await kept()
 
 
 async def test_a_live_call_goes_on_and_is_charged_and_nothing_more_of_it_is_kept(

@@ -5,24 +5,28 @@ from datetime import UTC, datetime
 import numpy as np
 
 from talktime.agents import demo
+from talktime.agents.content import Content
+from talktime.agents.prompt import brief_of, moment_of
 from talktime.simulate.sound import read_wav, ulaw_of
 from talktime.simulate.wavs import path
 from talktime.speech.contract import BYTES_PER_MS, Brief, CallTool, Message, Moment, Say, Thinker, Tool
 from talktime.speech.elevenlabs import pcm_of
 
-BRIEF = Brief(
-    key="demo:1",
-    business=demo.BUSINESS,
-    language=demo.LANGUAGE,
-    voice="",
-    greeting=demo.GREETING,
-    instructions=demo.INSTRUCTIONS,
-    entries=demo.ENTRIES,
-    hours=demo.HOURS.spoken("en"),
-    phrases=demo.PHRASES,
+BRIEF = brief_of(
+    Content(
+        business=demo.BUSINESS,
+        language=demo.LANGUAGE,
+        zone=demo.ZONE,
+        greeting=demo.GREETING,
+        instructions=demo.INSTRUCTIONS,
+        knowledge=demo.ENTRIES,
+        hours=demo.HOURS,
+        phrases=demo.PHRASES,
+    ),
+    "demo:1",
 )
 MONDAY = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
-MOMENT = demo.HOURS.moment(MONDAY, "en")
+MOMENT = moment_of(demo.HOURS, demo.ZONE, "en", MONDAY)
 TOOLS = (
     Tool("hang_up", "End the call.", {"type": "object", "properties": {}}),
     Tool(

@@ -299,3 +299,18 @@ async def test_a_german_message_is_taken_too() -> None:
     assert isinstance(call, CallTool)
     assert json.loads(call.arguments) == {"name": "Müller", "message": "bitte um Rückruf"}
     assert called(ended) == ["hang_up"]
+
+
+@pytest.mark.parametrize(
+    ("said", "whom"),
+    [
+        ("can I speak to Emma please", "Emma Marsh"),
+        ("please put me through to the workshop", "the workshop"),
+        ("I want to talk to a human", "Emma Marsh"),
+    ],
+)
+async def test_whom_the_caller_names_is_chosen_from_those_who_can_be_reached(said: str, whom: str) -> None:
+    people = {"type": "string", "enum": ["Emma Marsh", "the workshop"]}
+    transfer = Tool("transfer", "", {"type": "object", "properties": {"person": people}, "required": ["person"]})
+    (wish,) = [piece for piece in await turn(RuleBook(), said, tools=(transfer,)) if isinstance(piece, CallTool)]
+    assert (wish.name, json.loads(wish.arguments)) == ("transfer", {"person": whom})

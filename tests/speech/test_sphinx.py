@@ -25,7 +25,7 @@ EXPECTED = {
     "checkup-price": "checkup_price",
     "parking": "parking",
     "saturday": "opening_hours",
-    "goodbye": "hang_up",
+    "front-desk": "take a message",
 }
 PARAPHRASES = {
     "Hi, I was wondering when you are open on Tuesdays": "opening_hours",

@@ -52,7 +52,7 @@ class Unreliable(Database):
     def __init__(
         self, real: Database, *, extensions: Sequence[str] = (), beats: Sequence[str] = (), joint: Sequence[str] = ()
     ) -> None:
-        super().__init__(real.engine, real._statements)
+        super().__init__(real._engine, real._statements, real._everyones)
         self._extensions = list(extensions)
         self._beats = list(beats)
         self._joint = list(joint)
@@ -190,7 +190,7 @@ async def end_lease(database: Database, caller: Caller, *, lose: bool) -> None:
 
 
 async def top_up(database: Database, person: Person, amount: int) -> None:
-    async with database.transaction(user=person.id) as db:
+    async with database.transaction(everyone=WHY) as db:
         await money.adjust(db, person.id, reference="top-up", amount=amount, reason="paid", actor=person.id)
 
 
@@ -359,7 +359,7 @@ async def test_several_calls_that_need_time_at_once_ask_together_and_get_what_ea
             await talking(database, rich, ago=60 - 3 - 0.9),
         ]
         await owned_by_another(database, callers[4])
-        async with database.transaction(user=indebted.id) as db:
+        async with database.transaction(everyone=WHY) as db:
             await money.block(db, indebted.id, "suspended")
         return callers
 

@@ -111,6 +111,11 @@ MATRIX: Mapping[str, Entry] = {
     "POST /hooks/{carrier}/leg/{user}/{leg}": everybody(403),
     "POST /hooks/{carrier}/leg/{user}/{leg}/after": everybody(403),
     "WEBSOCKET /hooks/{carrier}/media": everybody(403),
+    # The link of a mail that somebody no longer wants: whoever has the mail has it.
+    "GET /mail/off/{user}/{choice}/{proof}": everybody(),
+    "POST /mail/off/{user}/{choice}/{proof}": everybody(writes=True),
+    "GET /hooks/mail/off/{user}/{choice}/{proof}": everybody(303),
+    "POST /hooks/mail/off/{user}/{choice}/{proof}": everybody(204, writes=True),
     # Coming in and going out.
     "GET /sign-in": _entry((200, 303, 303, 303, 303), {"due": 303}),
     "POST /sign-in": everybody(422),
@@ -174,7 +179,7 @@ MATRIX: Mapping[str, Entry] = {
     "GET /calls/{call}": thing(),
     "GET /calls/{call}/live": _entry((204, 200, 404, 404, 200), {}),
     "GET /calls/{call}/receipt.pdf": thing(),
-    "POST /calls/{call}/claim": thing_form(reason="spam"),
+    "POST /calls/{call}/claim": thing_form(reason="spam", acting=403),
     # Credit.
     "GET /credits": page(),
     "GET /credits/bought": thing(query="key={purchase_key}"),

@@ -28,6 +28,7 @@ from talktime.db.base import new_id
 from talktime.db.session import Database
 from talktime.http.context import Context
 from talktime.http.security import cookie_name
+from talktime.notices.choices import path_off
 from talktime.payments import invoices
 from talktime.security import token_hash
 from talktime.settings import Settings
@@ -132,7 +133,8 @@ async def make_people(world: World) -> Cast:
         "call": str(calls[0]), "claimed": str(calls[1]), "invoice": str(invoice.id), "user": str(alice.id),
         "alert": str(alert), "approval": str(approval.id), "purchase_key": purchase.request_key or "",
         "password": PASSWORD, "month": f"{datetime.now(UTC):%Y-%m}", "pack": str(world.pack.id), "email": email,
-        "number": caller,
+        "number": caller, "choice": "digest",
+        "proof": path_off(world.settings.secret, alice.id, "digest").rpartition("/")[2],
         "leg": str(new_id()), "carrier": "simulated", "gateway": "simulated", "code": "de",
         "name": address_of("look.css").rpartition("/")[2],
     }  # fmt: skip
@@ -183,7 +185,7 @@ async def browser_of(people: Cast, who: str) -> AsyncIterator[tuple[httpx.AsyncC
             return
         if who == "API key":
             async with world.database.transaction(everyone=WHY) as db:
-                _, key = await keys.make(db, alice.id, "all of it", list(keys.Scope))
+                _, key = await keys.make(db, alice.id, "all of it", set(keys.Scope) - keys.OPERATORS_SCOPES)
             browser.headers["authorization"] = f"Bearer {key}"
             yield browser, await token_of(browser)
             return

@@ -13,12 +13,13 @@ from types import ModuleType
 
 import talktime.accounts
 import talktime.http
+import talktime.notices
 import talktime.privacy
 import talktime.web
 from talktime.errors import TalktimeError
 from talktime.web import language, render
 
-PACKAGES = (talktime.accounts, talktime.privacy, talktime.http, talktime.web)
+PACKAGES = (talktime.accounts, talktime.notices, talktime.privacy, talktime.http, talktime.web)
 
 
 def in_templates() -> dict[str, str]:

@@ -4,8 +4,11 @@ import uuid
 
 import pytest
 
+from talktime.alerts import board
+from talktime.credits import money
 from talktime.db.session import Database
-from tests.people import Person, charges
+from tests.people import WHY, Person, charges
+from tests.web.account import as_visitor
 from tests.web.conftest import Browser, OpenBrowser, signed_in
 from tests.web.stage import answer, finish
 from tests.web.test_pages import words_of
@@ -72,6 +75,58 @@ async def test_a_long_call_waits_for_the_operator_and_says_what_was_decided(
     assert await charges(database, alice) == [-15, -15, 15]
 
 
+async def open_claims(database: Database, person: Person) -> list[str]:
+    """The calls whose claims somebody still has an alert about."""
+    async with database.transaction(everyone=WHY) as db:
+        found = await board.open_alerts(db, limit=1000)
+    return [str(each.detail["call_id"]) for each in found if (each.kind, each.user_id) == ("charge_claimed", person.id)]
+
+
+async def test_a_claim_that_was_decided_takes_its_alert_along_in_the_name_of_who_decided(
+    as_alice: Browser, open_browser: OpenBrowser, database: Database, alice: Person, ada: Person
+) -> None:
+    calls = [await charged(database, alice, seconds) for seconds in (45, 50, 55)]
+    for call in calls:
+        await as_alice.post(f"/calls/{call}/claim", data={"reason": "spam"})
+    granted, refused, waiting = calls
+    assert sorted(await open_claims(database, alice)) == sorted(str(call) for call in calls)
+    as_ada = await signed_in(open_browser(), database, ada)
+    for call, do in ((granted, "grant"), (refused, "refuse"), (granted, "grant")):
+        await as_ada.post(f"/operator/money/claims/{alice.id}/{call}", data={"do": do})
+    assert await open_claims(database, alice) == [str(waiting)]
+    async with database.transaction(everyone=WHY) as db:
+        gone = {
+            each.detail["call_id"]: (each.acknowledged_by, each.note)
+            for each in await board.newest_alerts(db)
+            if each.user_id == alice.id and each.acknowledged_at is not None
+        }
+    assert gone == {
+        str(granted): ("Ada", "The claim was granted."),
+        str(refused): ("Ada", "The claim was refused."),
+    }
+
+
+async def test_a_decision_that_fails_leaves_the_alert(database: Database, alice: Person, ada: Person) -> None:
+    call = await charged(database, alice, 45)
+    async with database.transaction(user=alice.id) as db:
+        await money.claim(db, alice.id, call, "spam")
+    with pytest.raises(ZeroDivisionError):
+        async with database.transaction(everyone=WHY) as db:
+            await money.decide_claim(db, alice.id, call, grant=True, actor=ada.id)
+            raise ZeroDivisionError
+    assert await open_claims(database, alice) == [str(call)]
+
+
+async def test_a_claim_that_is_granted_by_itself_leaves_nobody_an_alert(
+    as_alice: Browser, database: Database, alice: Person
+) -> None:
+    call = await charged(database, alice, 20)
+    for _ in range(2):
+        await as_alice.post(f"/calls/{call}/claim", data={"reason": "spam"})
+    assert await charges(database, alice) == [-15, 15]
+    assert await open_claims(database, alice) == []
+
+
 async def test_bob_claims_nothing_of_alices(as_bob: Browser, database: Database, alice: Person) -> None:
     call = await charged(database, alice, 20)
     for unknown in (call, uuid.uuid4()):
@@ -113,3 +168,14 @@ async def test_a_call_that_cost_nothing_or_still_runs_cannot_be_claimed(
     for call in (free, running):
         assert "This was not a real call" not in (await as_alice.get(f"/calls/{call}")).text
         assert (await as_alice.post(f"/calls/{call}/claim", data={"reason": "spam"})).status_code == 409
+
+
+async def test_an_operator_in_her_place_says_nothing_of_her_calls(
+    open_browser: OpenBrowser, database: Database, alice: Person, ada: Person
+) -> None:
+    """It would give away money in her name, and the one who asks would be the one who decides."""
+    call = await charged(database, alice, 20)
+    visitor = await as_visitor(open_browser(), database, ada, alice)
+    assert "This was not a real call" not in (await visitor.get(f"/calls/{call}")).text
+    assert (await visitor.post(f"/calls/{call}/claim", data={"reason": "spam"})).status_code == 403
+    assert await charges(database, alice) == [-15]

@@ -11,8 +11,9 @@ from talktime.credits import money
 from talktime.db.session import Database
 from talktime.documents.statement import render_statement_pdf
 from talktime.documents.values import StatementDocument
-from talktime.web import drawing, statements
-from talktime.web.drawing import AT_ONCE, LINES_MAX, DrawingBusy, TooManyLines
+from talktime.http import drawing
+from talktime.http.drawing import AT_ONCE, LINES_MAX, DrawingBusy, TooManyLines
+from talktime.web import statements
 from tests.people import WHY, Person
 from tests.web.conftest import Browser
 from tests.web.stage import answer, finish

@@ -81,7 +81,24 @@ async def test_a_cookie_that_somebody_planted_is_no_session_and_is_replaced(
     assert "Alice" not in (await browser.get("/")).text
 
 
-@pytest.mark.parametrize("host", ["evil.example", "talktime.example.evil.example", "", "[::1", "evil.example:443"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "talktime.example.evil.example",
+        "",
+        "[::1",
+        "evil.example:443",
+        "localhost/evil?",
+        "evil@localhost",
+        "127.0.0.1#",
+        "localhost:80:80",
+        "localhost.",
+        "localhost localhost",
+        "127.1",
+        "2130706433",
+    ],
+)
 async def test_a_name_of_somebody_else_that_leads_here_shows_nothing(as_alice: Browser, host: str) -> None:
     answer = await as_alice.get("/credits", headers={"host": host})
     assert answer.status_code == 421

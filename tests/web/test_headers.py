@@ -4,7 +4,9 @@ import asyncio
 import re
 
 import pytest
+from structlog.testing import capture_logs
 
+from talktime.accounts import links
 from talktime.db.session import Database, connect
 from talktime.settings import Settings
 from tests.people import Person
@@ -129,3 +131,29 @@ async def test_a_database_without_our_tables_is_not_ready(
     ready = await open_browser(Stage(Settings(public_url=SITE), empty)).get("/readyz")
     assert ready.status_code == 503 and "not migrated" in ready.json()["reasons"][0]
     await empty.close()
+
+
+async def test_a_fault_of_ours_is_a_page_and_no_log_gets_the_token_in_its_address(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(links, "look", fails)
+    for language, said in (("en", "That was a mistake of ours."), ("de", "Das war unser Fehler.")):
+        with capture_logs() as written:
+            answer = await browser.get("/reset/secret-token", headers={"accept-language": language})
+        assert (answer.status_code, answer.headers["content-type"]) == (500, "text/html; charset=utf-8")
+        assert said in answer.text and "RuntimeError" not in answer.text
+        [entry] = written
+        assert (entry["route"], str(entry["exc_info"])) == ("/reset/{token}", "a mistake of ours")
+        assert entry["incident"] in answer.text and "secret-token" not in str(entry)
+
+
+async def test_over_a_safe_line_browsers_are_told_to_come_by_no_other(
+    open_browser: OpenBrowser, database: Database
+) -> None:
+    for address in ("/", "/nowhere", "/healthz", "/broken"):
+        assert (await open_browser().get(address)).headers["strict-transport-security"] == "max-age=31536000"
+    plain = open_browser(Stage(Settings(port=8000), database))
+    assert "strict-transport-security" not in (await plain.get("/", headers={"host": "localhost:8000"})).headers

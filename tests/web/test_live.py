@@ -7,7 +7,7 @@ import httpx
 
 from talktime.credits import money
 from talktime.db.session import Database
-from tests.people import Person
+from tests.people import WHY, Person
 from tests.web.conftest import Browser
 from tests.web.stage import answer, extend, finish, ring, say
 
@@ -73,7 +73,7 @@ async def test_each_thing_that_happens_to_a_call_is_news(as_alice: Browser, data
     await news(other, "Charged", "30 credits")
     await finish(database, alice, call, 0, reason="caller_gave_up")
     await news(call, "gave up", 'hx-trigger="every 5s"')
-    async with database.transaction(user=alice.id) as db:
+    async with database.transaction(everyone=WHY) as db:
         await money.adjust(db, alice.id, reference="gift", amount=500, reason="thanks", actor=alice.id)
     await news(call, "1,470")
 

@@ -173,7 +173,7 @@ async def test_a_call_that_never_reached_the_books_has_a_receipt_too(
 
 async def test_a_call_that_went_below_zero_shows_both_lines(open_browser: OpenBrowser, database: Database) -> None:
     erin = await new_person(database, "Erin", credits=20)
-    async with database.transaction(user=erin.id) as db:
+    async with database.transaction(everyone=WHY) as db:
         await money.set_limits(db, erin.id, grace_limit=20)
     call = await answer(database, erin)
     await extend(database, erin, call)

@@ -7,9 +7,9 @@ import pytest
 
 from talktime.accounts import keys
 from talktime.db.session import Database
-from tests.people import WHY, Person
+from tests.people import Person
 from tests.web.account import acts_about, as_visitor
-from tests.web.conftest import Browser, OpenBrowser
+from tests.web.conftest import Browser, OpenBrowser, signed_in
 from tests.web.test_pages import words_of
 
 PATH = "/settings/keys"
@@ -26,8 +26,8 @@ async def made(browser: Browser, name: str = "Bookkeeping") -> str:
 
 
 async def found(database: Database, key: str) -> keys.KeyIdentity | None:
-    async with database.transaction(everyone=WHY) as db:
-        return await keys.find(db, key)
+    found = await keys.enter(database, b"a secret of this test", key, address=None, per_minute=600, burst=100)
+    return found[0] if found is not None else None
 
 
 def revoke_path(page: str) -> str:
@@ -133,3 +133,20 @@ async def test_in_german(as_alice: Browser) -> None:
     page = words_of((await as_alice.get(PATH)).text)
     assert "Anrufe lesen und was gesagt wurde · Guthaben und Auszüge sehen" in page
     assert "Nie benutzt" in page
+
+
+async def test_what_operators_do_is_offered_to_operators_alone(
+    as_alice: Browser, open_browser: OpenBrowser, database: Database, ada: Person
+) -> None:
+    page = (await as_alice.get(f"{PATH}/new")).text
+    assert all(f"scope-{scope}" in page for scope in set(keys.Scope) - keys.OPERATORS_SCOPES)
+    assert "scope-admin" not in page
+    forced = await as_alice.post(f"{PATH}/new", data={"name": "more", "scope-admin:write": "on"})
+    assert forced.status_code == 422
+    operator = await signed_in(open_browser(), database, ada)
+    assert "do what operators do" in (await operator.get(f"{PATH}/new")).text
+    answer = await operator.post(f"{PATH}/new", data={"name": "all", "scope-admin:read": "on"})
+    [key] = set(KEY.findall(answer.text))
+    identity = await found(database, key)
+    assert identity is not None
+    assert identity.scopes == {"admin:read"}

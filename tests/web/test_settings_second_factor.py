@@ -165,3 +165,14 @@ async def test_in_german(as_alice: Browser) -> None:
     await begun(as_alice)
     answer = await as_alice.post(f"{PATH}/on", data={"code": "000000"})
     assert "Das ist nicht der Code dieses Augenblicks." in words_of(answer.text)
+
+
+async def test_a_copy_of_her_cookie_ends_when_it_is_switched_on(as_alice: Browser, open_browser: OpenBrowser) -> None:
+    thief, key = open_browser(), await begun(as_alice)
+    thief.cookies.update(as_alice.cookies)
+    assert (await thief.get("/settings")).status_code == 200
+    answer = await as_alice.post(f"{PATH}/on", data={"code": now_for(key)})
+    assert (answer.status_code, (await thief.get("/settings")).status_code) == (200, 303)
+    # What this page shows is tied to the cookie that came with it.
+    assert f'name="csrf" value="{as_alice.token()}"' in answer.text
+    assert (await as_alice.get("/settings")).status_code == 200

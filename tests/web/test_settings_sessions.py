@@ -179,3 +179,15 @@ async def test_an_operator_with_a_password_alone_is_reminded(
         )
     for path in ("/settings", "/settings/second-factor", "/operator/money"):
         assert reminder not in words_of((await browser.get(path)).text), path
+
+
+async def test_a_copy_of_her_cookie_is_another_browser(
+    as_alice: Browser, open_browser: OpenBrowser, database: Database
+) -> None:
+    thief = open_browser()
+    thief.cookies.update(as_alice.cookies)
+    assert (await thief.get("/settings")).status_code == 200
+    await as_alice.post("/settings/sessions/end-others")
+    assert (await thief.get("/settings")).status_code == 303
+    assert (await as_alice.get("/settings")).status_code == 200
+    assert (await as_alice.post("/settings/sessions/end-others")).status_code == 303, "her next form is hers, too"

@@ -4,11 +4,17 @@ The rule: two ways to write the same mailbox are one address here, so that nobod
 by writing `münchen.de` as `xn--mnchen-3ya.de`; and a mail goes to what is kept, never to what somebody typed.
 """
 
+import re
 import unicodedata
 
 from talktime.errors import BadInput
 from talktime.mail.message import Undeliverable, mailbox
 from talktime.security import token_hash
+
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""What counts as printable and shows nothing (Unicode's Default_Ignorable_Code_Point, and the empty Braille cell)."""
 
 
 class NoAddress(BadInput):
@@ -24,10 +30,16 @@ def read_address(typed: str) -> str:
     except (Undeliverable, UnicodeError):
         raise NoAddress from None
     # A domain without a dot is a mistake of whoever typed it, or a machine of ours; what is not to be seen makes two
-    # addresses look like one.
-    if "." not in kept.rpartition("@")[2] or not kept.isprintable():
+    # addresses look like one; and one mailbox has two domains where a dot at the end counts.
+    domain = kept.rpartition("@")[2]
+    if "." not in domain or domain.endswith(".") or not kept.isprintable() or _UNSEEN.search(kept):
         raise NoAddress
     return kept
+
+
+def is_seen(words: str) -> bool:
+    """Whether anything of these words can be seen."""
+    return words.isprintable() and not _UNSEEN.sub("", words).isspace() and bool(_UNSEEN.sub("", words))
 
 
 def look_up_key(typed: str) -> str:

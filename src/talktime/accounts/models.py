@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Double, ForeignKey, Index, Text, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Double, ForeignKey, Index, SmallInteger, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -184,11 +184,38 @@ class ApiKey(Model):
     created_at: Mapped[CreatedAt]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    """When it opens nothing any more, because another one has taken its place; None for never."""
 
     __table_args__ = (
         CheckConstraint("octet_length(key_hash) = 32", name="key_hash"),
         CheckConstraint("length(name) BETWEEN 1 AND 80", name="name"),
         CheckConstraint("cardinality(scopes) > 0", name="scopes"),
+    )
+
+
+class IdempotencyKey(Model):
+    """What a program asked for under a key of its own, and what it was answered: the same again when it asks again."""
+
+    __tablename__ = "idempotency_keys"
+
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[bytes]
+    """SHA-256 of the request."""
+    created_at: Mapped[CreatedAt]
+    claimed_at: Mapped[CreatedAt]
+    """When somebody last began to do it, where that takes more than one transaction."""
+    status: Mapped[int | None] = mapped_column(SmallInteger)
+    """Of the answer; None while it is under way."""
+    answer: Mapped[bytes | None]
+    """The answer, sealed: a new API key stands in clear nowhere."""
+
+    __table_args__ = (
+        CheckConstraint("length(key) BETWEEN 1 AND 255", name="key"),
+        CheckConstraint("octet_length(digest) = 32", name="digest"),
+        CheckConstraint("(status IS NULL) = (answer IS NULL)", name="answer"),
+        Index("ix_idempotency_keys_created_at", "created_at"),
     )
 
 

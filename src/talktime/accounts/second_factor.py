@@ -92,7 +92,7 @@ async def switch_on(
     sessions.require_confirmed(identity)
     user = identity.user_id
     async with database.transaction(everyone=WHY) as db:
-        poured = await throttle.pour(db, secret, throttle.tries_of(f"second factor {user}", address))
+        poured = await throttle.pour(db, secret, throttle.tries_of_code(user, address))
         state = (await db.execute(select(User.totp_secret, User.totp_since).where(User.id == user))).one()
     if state.totp_since is not None:
         raise AlreadyOn

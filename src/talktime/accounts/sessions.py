@@ -102,7 +102,8 @@ async def begin(
     second_factor_due: bool = False,
     actor: uuid.UUID | None = None,
 ) -> str:
-    """Sign a browser in; gives the token for its cookie. `actor` is the operator who is signed in as this user."""
+    """Sign a browser in; gives the token for its cookie. `actor` is the operator who is signed in as this user: of them
+    nothing more is kept here, because this user sees it and takes it along."""
     token, session = new_token(), new_id()
     role = await db.scalar(select(User.role).where(User.id == user))
     await db.execute(
@@ -111,8 +112,8 @@ async def begin(
             token_hash=token_hash(token),
             user_id=user,
             expires_at=func.now() + _lasts(role, second_factor_due=second_factor_due, is_visit=actor is not None),
-            address=address,
-            browser=_printable(browser),
+            address=address if actor is None else None,
+            browser=_printable(browser) if actor is None else None,
             second_factor_due=second_factor_due,
             actor_id=actor,
         )
@@ -215,19 +216,23 @@ async def make_link_token(db: AsyncSession, user: uuid.UUID, *, visitor: uuid.UU
 async def redeem(db: AsyncSession, token: str, *, address: str | None, browser: str | None) -> str | None:
     """Turn a link's token into a session's: the token for the cookie, or None when the link was used or is too old.
 
-    A link stands in for the password: who has a second factor is asked for it (`waiting`).
+    A link stands in for the password: who has a second factor is asked for it (`waiting`). An operator's visit to
+    somebody who was made an operator meanwhile does not begin.
     """
     link = await links.spend(db, token, LinkPurpose.SIGN_IN)
     if link is None:
         return None
     assert link.user_id is not None, link.id
-    is_on = await db.scalar(select(User.totp_since.is_not(None)).where(User.id == link.user_id))
+    found = await db.execute(select(User.role, User.totp_since.is_not(None)).where(User.id == link.user_id))
+    role, is_on = found.one()
+    if link.made_by is not None and role is not Role.USER:
+        return None
     return await begin(
         db,
         link.user_id,
         address=address,
         browser=browser,
-        second_factor_due=bool(is_on) and link.made_by is None,
+        second_factor_due=is_on and link.made_by is None,
         actor=link.made_by,
     )
 
@@ -279,12 +284,15 @@ def _whose(token: str, *, second_factor_due: bool) -> Select[*tuple[Any, ...]]:
 
 
 def _is_alive() -> ColumnElement[bool]:
-    """Neither over nor idle, its user may come in, and whoever is signed in as them still may, too."""
+    """Neither over nor idle, its user may come in, and whoever is signed in as them still may, too: as a customer."""
     return and_(
         User.status == UserStatus.ACTIVE,
         Session.expires_at > func.now(),
         Session.last_seen_at > func.now() - case((User.role == Role.ADMIN, IDLE_OPERATOR), else_=IDLE),
-        or_(Session.actor_id.is_(None), and_(_ACTOR.role == Role.ADMIN, _ACTOR.status == UserStatus.ACTIVE)),
+        or_(
+            Session.actor_id.is_(None),
+            and_(_ACTOR.role == Role.ADMIN, _ACTOR.status == UserStatus.ACTIVE, User.role == Role.USER),
+        ),
     )
 
 

@@ -93,7 +93,7 @@ async def second_factor(database: Database, secret: bytes, token: str, code: str
         if waiting is None:
             raise SignInAgain
         user = waiting.user_id
-        poured = await throttle.pour(db, secret, throttle.tries_of(f"second factor {user}", address))
+        poured = await throttle.pour(db, secret, throttle.tries_of_code(user, address))
     async with database.transaction(everyone=WHY) as db:
         await in_turn(db, user)
         left_before = await second_factor_codes.take(db, secret, user, code)

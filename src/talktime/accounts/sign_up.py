@@ -34,7 +34,7 @@ async def ask(database: Database, jobs: Jobs, secret: bytes, email: str, *, loca
     """
     email, locale = read_address(email), profile.read_locale(locale)
     async with database.transaction(everyone=WHY) as db:
-        await throttle.pour(db, secret, throttle.mails_to(email, address))
+        await throttle.pour(db, secret, throttle.mails_to(email, address, purpose=LinkPurpose.SIGN_UP))
         link = await links.issue(db, LinkPurpose.SIGN_UP, email=email, locale=locale, secret=secret)
         # Whether there is an account is found out by who writes the mail.
         await mails.send_later(db, jobs, link, LinkPurpose.SIGN_UP)
@@ -60,7 +60,7 @@ async def finish(
     """
     name, locale, zone = profile.read_name(name), profile.read_locale(locale), profile.read_zone(zone)
     async with database.transaction(everyone=WHY) as db:
-        await throttle.pour(db, secret, [(throttle.NETWORK, throttle.network_of(address))])
+        poured = await throttle.pour(db, secret, throttle.tries_from(address))
         link = await links.look(db, token, LinkPurpose.SIGN_UP, LinkPurpose.INVITE)
         if link is None:
             raise LinkSpent
@@ -94,6 +94,7 @@ async def finish(
         if spent.made_by is not None:
             after["invited_by"] = str(spent.made_by)
         await audit.record(db, user, user, "user.made", after=after)
+        await throttle.forgive(db, poured)
         return await sessions.begin(db, user, address=address, browser=browser)
 
 
@@ -104,7 +105,7 @@ async def ask_reset(database: Database, jobs: Jobs, secret: bytes, email: str, *
     """
     email = read_address(email)
     async with database.transaction(everyone=WHY) as db:
-        await throttle.pour(db, secret, throttle.mails_to(email, address))
+        await throttle.pour(db, secret, throttle.mails_to(email, address, purpose=LinkPurpose.RESET))
         user: uuid.UUID | None = await db.scalar(
             select(User.id).where(func.lower(User.email) == email, User.status == UserStatus.ACTIVE)
         )
@@ -123,7 +124,7 @@ async def finish_reset(
     """Set the password that a RESET link is good for, end every session and every other link, and sign in; who has a
     second factor is asked for it. Raises LinkSpent, BadPassword, TooManyTries."""
     async with database.transaction(everyone=WHY) as db:
-        await throttle.pour(db, secret, [(throttle.NETWORK, throttle.network_of(address))])
+        poured = await throttle.pour(db, secret, throttle.tries_from(address))
         link = await links.look(db, token, LinkPurpose.RESET)
         if link is None:
             raise LinkSpent
@@ -144,6 +145,7 @@ async def finish_reset(
                 .values(email_confirmed_at=func.now())
             )
         await profile.set_password(db, user, hashed, act="password.reset")
+        await throttle.forgive(db, poured)
         is_due = bool(await db.scalar(select(User.totp_since.is_not(None)).where(User.id == user)))
         begun = await sessions.begin(db, user, address=address, browser=browser, second_factor_due=is_due)
         return SignedIn(begun, is_due)

@@ -7,6 +7,7 @@ after the other would; one that was all right is taken out again. No address of 
 
 import ipaddress
 import math
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +15,7 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from talktime.accounts.models import Throttle
+from talktime.accounts.models import LinkPurpose, Throttle
 from talktime.errors import TalktimeError
 from talktime.security import sign, token_hash
 
@@ -29,12 +30,20 @@ class Limit:
 
 
 ACCOUNT_HERE = Limit("an account from a network", 5, 60)
-ACCOUNT = Limit("an account", 30, 120)
-"""Wide enough that somebody far away does not shut its owner out by trying a little."""
+ACCOUNT = Limit("an account", 30, 20)
+"""It leaks faster than somebody pours in who tries for ever from one network or two: else a stranger would keep it
+full, and its owner out. A password that we take is not found in so many tries."""
+SECOND_FACTOR = Limit("a second factor", 20, 600)
+"""Who tries these has the password, and three of a million codes are right: this makes four in ten thousand a day."""
 NETWORK = Limit("a network", 50, 10)
+WIDE_NETWORK = Limit("a wide network", 200, 2.5)
+"""Of IPv6 one customer of a provider often has 65,536 households."""
 MAIL_TO = Limit("mail to an address", 3, 1200)
 MAIL_FROM = Limit("mail asked for from a network", 20, 180)
-LIMITS = (ACCOUNT_HERE, ACCOUNT, NETWORK, MAIL_TO, MAIL_FROM)
+MAIL_FROM_WIDE = Limit("mail asked for from a wide network", 80, 45)
+LIMITS = (
+    ACCOUNT_HERE, ACCOUNT, SECOND_FACTOR, NETWORK, WIDE_NETWORK, MAIL_TO, MAIL_FROM, MAIL_FROM_WIDE
+)  # fmt: skip
 _NOBODY = Limit("nobody", 1_000_000, 0.001)
 _KEPT = timedelta(days=1)
 """Longer than the slowest bucket needs to run empty."""
@@ -55,26 +64,38 @@ class TooManyTries(TalktimeError):
 
 def tries_of(who: str, address: str | None) -> Sequence[Try]:
     """What one try to be somebody pours in: `who` is the account, the address is where it comes from."""
-    network = network_of(address)
-    return (ACCOUNT_HERE, f"{who} {network}"), (ACCOUNT, who), (NETWORK, network)
+    return (ACCOUNT_HERE, f"{who} {network_of(address)}"), (ACCOUNT, who), *tries_from(address)
 
 
-def mails_to(to: str, address: str | None) -> Sequence[Try]:
-    """What asking for one mail pours in."""
-    return (MAIL_TO, to), (MAIL_FROM, network_of(address))
+def tries_of_code(user: uuid.UUID, address: str | None) -> Sequence[Try]:
+    """The same for a code of the second factor."""
+    who = f"second factor {user}"
+    return (ACCOUNT_HERE, f"{who} {network_of(address)}"), (SECOND_FACTOR, who), *tries_from(address)
+
+
+def tries_from(address: str | None) -> Sequence[Try]:
+    """What one try from an address pours in, whoever it is to be."""
+    return _from(address, NETWORK, WIDE_NETWORK)
+
+
+def mails_to(to: str, address: str | None, *, purpose: LinkPurpose) -> Sequence[Try]:
+    """What asking for one mail pours in. Each purpose has a bucket of its own: who has mails of one kind sent to
+    somebody's address keeps nobody from asking for another kind, and of that kind there is one in the mailbox."""
+    return (MAIL_TO, f"{purpose.value} {to}"), *_from(address, MAIL_FROM, MAIL_FROM_WIDE)
 
 
 def network_of(address: str | None) -> str:
     """Whose tries count as one's: an IPv4 address, an IPv6 network of /64, which is what one household has."""
-    try:
-        parsed = ipaddress.ip_address((address or "").partition("%")[0])
-    except ValueError:
+    parsed = _read(address)
+    if parsed is None:
         return "nowhere"
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.IPv6Network((parsed, 64), strict=False))
+    return str(parsed) if parsed.version == 4 else str(ipaddress.IPv6Network((parsed, 64), strict=False))
+
+
+def wide_network_of(address: str | None) -> str | None:
+    """The IPv6 network of /48 around an address; None for what has none."""
+    parsed = _read(address)
+    return None if parsed is None or parsed.version == 4 else str(ipaddress.IPv6Network((parsed, 48), strict=False))
 
 
 async def pour(db: AsyncSession, secret: bytes, tries: Sequence[Try]) -> Sequence[bytes]:
@@ -111,6 +132,22 @@ async def prune(db: AsyncSession) -> int:
         delete(Throttle).where(Throttle.updated_at < func.now() - _KEPT).returning(func.octet_length(Throttle.key))
     )
     return len(gone.all())
+
+
+def _from(address: str | None, limit: Limit, wide_limit: Limit) -> Sequence[Try]:
+    wide = wide_network_of(address)
+    near = (limit, network_of(address))
+    return (near,) if wide is None else (near, (wide_limit, wide))
+
+
+def _read(address: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An IPv4 address that is written as IPv6 is one address with the plain one."""
+    try:
+        parsed = ipaddress.ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return None
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return mapped or parsed
 
 
 def _key(secret: bytes, limit: Limit, of: str) -> bytes:

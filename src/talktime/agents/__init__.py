@@ -1,1 +1,1 @@
-"""Receptionists: Agent, AgentVersion; what they know and when they are open."""
+"""Receptionists: Agent, AgentVersion, AgentDraft; what they know, how they are told it, and when they are open."""

@@ -6,6 +6,7 @@ The one rule: nothing here names a real business, person or number, and everythi
 from dataclasses import dataclass
 from datetime import date, time
 
+from talktime.agents.content import Person
 from talktime.agents.opening_hours import Interval, OpeningHours
 from talktime.speech.contract import Entry
 
@@ -199,6 +200,10 @@ PHRASES = (
 )
 
 
+PEOPLE = (Person("the front desk", "+442079460123"),)
+"""The number is of the range that Britain keeps for fiction, and the simulated carrier rings nobody real."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One thing the demo caller says."""
@@ -213,5 +218,5 @@ CONVERSATION = (
     Line("How much is a checkup?", "checkup-price"),
     Line("Where can I park my car?", "parking"),
     Line("Are you open on Saturday?", "saturday"),
-    Line("Thank you very much, goodbye.", "goodbye"),
+    Line("I would like to speak to the front desk, please.", "front-desk"),
 )

@@ -1,23 +1,31 @@
-"""Make agents and publish versions of them. A version is never changed: a running call keeps the one it began with."""
+"""Publish versions of agents. A version is never changed: a running call keeps the one it began with.
+
+The rule: what is published is whole, and published in one step: the version, the agent that points at it, the draft
+that it was, the entry in the audit log and the event for the customer's programs, or none of them.
+"""
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from talktime import webhooks
 from talktime.accounts import audit
-from talktime.agents.models import Agent, AgentVersion
+from talktime.agents import checking, content, drafts, reading
+from talktime.agents.content import Content, Person
+from talktime.agents.models import Agent, AgentDraft, AgentVersion
 from talktime.agents.opening_hours import OpeningHours
-from talktime.errors import NotFound
-from talktime.speech.contract import Brief, Entry
+from talktime.errors import Conflict, NotFound
+from talktime.speech.contract import Entry
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Everything that a version says."""
+    """Everything that a version says, for who has it as values and no draft in the database."""
 
     greeting: str
     instructions: str = ""
@@ -26,72 +34,113 @@ class Draft:
     answers_after_hours: bool = True
     entries: Sequence[Entry] = ()
     phrases: Sequence[str] = ()
+    people: Sequence[Person] = ()
     turn_settings: dict[str, Any] = field(default_factory=dict)
     fallback: dict[str, Any] = field(default_factory=dict)
     call_seconds_max: int = 1800
 
 
-async def create(
-    db: AsyncSession,
-    user: uuid.UUID,
-    *,
-    name: str,
-    business: str,
-    language: str,
-    zone: str,
-    actor: uuid.UUID | None = None,
-) -> Agent:
-    """A new agent; it answers nothing before a version of it is published.
+class OpenDraft(StrEnum):
+    """What becomes of a draft when an older version is published again."""
 
-    `actor` is the operator when the customer does not do it.
-    """
-    agent = Agent(user_id=user, name=name, business=business, language=language, zone=zone)
-    db.add(agent)
-    await db.flush()
-    await audit.record(db, user, actor or user, "agent.made", after={"agent_id": str(agent.id)})
-    return agent
+    KEEP = "keep"
+    DISCARD = "discard"
+
+
+class NothingToPublish(Conflict):
+    """The draft says what is published already: change it first."""
+
+
+class DraftIsOpen(Conflict):
+    """Somebody is writing a draft of this agent. Say what becomes of it (`draft`: keep, or discard)."""
+
+    field = "draft"
+
+
+class AlreadyPublished(Conflict):
+    """That version is the one that is published."""
+
+
+class NoSuchVersion(NotFound):
+    """There is no such version of this agent."""
 
 
 async def publish(
     db: AsyncSession, user: uuid.UUID, agent_id: uuid.UUID, draft: Draft, *, actor: uuid.UUID | None = None
 ) -> int:
-    """Publish the next version of an agent; gives its number. Calls that ring from now on get it.
+    """Publish the next version of an agent; gives its number. Calls that ring from now on get it. Raises UnfitAgent.
 
-    `actor` is the operator when the customer does not do it.
+    `actor` is the operator when the customer does not do it. A draft that is being written is thrown away.
     """
-    agent = (
-        await db.execute(select(Agent).where(Agent.user_id == user, Agent.id == agent_id).with_for_update())
-    ).scalar_one_or_none()
-    if agent is None:
-        raise NotFound("There is no such agent.")
-    newest = await db.scalar(
-        select(func.max(AgentVersion.version_no)).where(AgentVersion.user_id == user, AgentVersion.agent_id == agent_id)
+    agent, row = await _hold(db, user, agent_id)
+    said = Content(
+        business=agent.business,
+        language=agent.language,
+        zone=draft.hours.zone if draft.hours else agent.zone,
+        greeting=draft.greeting,
+        instructions=draft.instructions,
+        voice=draft.voice,
+        hours=draft.hours,
+        answers_after_hours=draft.answers_after_hours,
+        knowledge=tuple(draft.entries),
+        phrases=tuple(draft.phrases),
+        people=tuple(draft.people),
+        turn_settings=draft.turn_settings,
+        fallback_texts=draft.fallback.get("texts", {}),
+        fallback_forwards=draft.fallback.get("forward", {}),
+        call_seconds_max=draft.call_seconds_max,
     )
-    version_no = (newest or 0) + 1
-    db.add(
-        AgentVersion(
-            user_id=user,
-            agent_id=agent_id,
-            version_no=version_no,
-            greeting=draft.greeting,
-            instructions=draft.instructions,
-            voice=draft.voice,
-            hours=draft.hours.to_json() if draft.hours else {},
-            answers_after_hours=draft.answers_after_hours,
-            knowledge=[{**asdict(entry), "questions": list(entry.questions)} for entry in draft.entries],
-            phrases=list(draft.phrases),
-            turn_settings=draft.turn_settings,
-            fallback=draft.fallback,
-            call_seconds_max=draft.call_seconds_max,
-        )
-    )
-    await db.flush()
-    before: dict[str, audit.Value] = {"version": agent.published_version}
-    agent.published_version = version_no
-    await db.flush()
-    after: dict[str, audit.Value] = {"agent_id": str(agent_id), "version": version_no}
-    await audit.record(db, user, actor or user, "agent.published", before=before, after=after)
+    version_no = await _publish(db, agent, said, actor=actor)
+    await drafts.close(db, row)
     return version_no
+
+
+async def publish_draft(
+    db: AsyncSession, user: uuid.UUID, agent_id: uuid.UUID, *, revision: int | None, actor: uuid.UUID | None = None
+) -> int:
+    """Publish what stands in the draft; gives the number of the version. `revision` is the draft that somebody saw, so
+    that nobody publishes what another wrote a moment ago; None for whatever it is.
+
+    Raises DraftChanged, UnfitAgent, NothingToPublish, ArchivedAgent.
+    """
+    agent, row = await _hold(db, user, agent_id)
+    draft = drafts.require_revision(agent, row, revision)
+    said = checking.tidied(draft.content)
+    if agent.published is not None and said == content.of_version(agent, agent.published):
+        raise NothingToPublish
+    version_no = await _publish(db, agent, said, actor=actor)
+    await drafts.close(db, row)
+    return version_no
+
+
+async def roll_back(
+    db: AsyncSession,
+    user: uuid.UUID,
+    agent_id: uuid.UUID,
+    version_no: int,
+    *,
+    open_draft: OpenDraft | None = None,
+    actor: uuid.UUID | None = None,
+) -> int:
+    """Publish a copy of an older version as the next one; gives its number. While somebody is writing a draft,
+    `open_draft` must say what becomes of it.
+
+    Raises NoSuchVersion, AlreadyPublished, DraftIsOpen, UnfitAgent, ArchivedAgent.
+    """
+    agent, row = await _hold(db, user, agent_id)
+    _, version = await read_version(db, user, agent_id, version_no)
+    draft = drafts.current(agent, row)
+    says_something = draft.is_open and (
+        agent.published is None or draft.content != content.of_version(agent, agent.published)
+    )
+    if says_something and open_draft is None:
+        raise DraftIsOpen
+    if version_no == agent.published_version:
+        raise AlreadyPublished
+    published = await _publish(db, agent, content.of_version(agent, version), copied_from=version_no, actor=actor)
+    if not says_something or open_draft is OpenDraft.DISCARD:
+        await drafts.close(db, row)
+    return published
 
 
 async def read_version(
@@ -106,7 +155,7 @@ async def read_version(
         )
     ).first()
     if row is None:
-        raise NotFound("There is no such version of this agent.")
+        raise NoSuchVersion
     agent, version = row
     return agent, version
 
@@ -116,20 +165,41 @@ def opening_hours(version: AgentVersion) -> OpeningHours | None:
     return OpeningHours.from_json(version.hours) if version.hours else None
 
 
-def brief_of(agent: Agent, version: AgentVersion) -> Brief:
-    """What speech and language providers may know of the agent."""
-    hours = opening_hours(version)
-    return Brief(
-        key=f"{agent.id}:{version.version_no}",
-        business=agent.business,
-        language=agent.language,
-        voice=version.voice,
-        greeting=version.greeting,
-        instructions=version.instructions,
-        entries=tuple(
-            Entry(key=entry["key"], questions=tuple(entry["questions"]), answer=entry["answer"])
-            for entry in version.knowledge
-        ),
-        hours=hours.spoken(agent.language) if hours else {},
-        phrases=tuple(version.phrases),
+async def _hold(db: AsyncSession, user: uuid.UUID, agent_id: uuid.UUID) -> tuple[Agent, AgentDraft]:
+    """An agent and its draft, which nobody else changes meanwhile: always in this order."""
+    agent = await reading.locked(db, user, agent_id)
+    reading.require_in_use(agent)
+    return agent, await drafts.hold(db, agent)
+
+
+async def _publish(
+    db: AsyncSession, agent: Agent, said: Content, *, copied_from: int | None = None, actor: uuid.UUID | None
+) -> int:
+    said = checking.tidied(said)
+    checking.require_fit(said)
+    await checking.require_zone(db, said.zone)
+    user, agent_id = agent.user_id, agent.id
+    newest = await db.scalar(
+        select(func.max(AgentVersion.version_no)).where(AgentVersion.user_id == user, AgentVersion.agent_id == agent_id)
     )
+    version_no = (newest or 0) + 1
+    db.add(
+        AgentVersion(
+            user_id=user,
+            agent_id=agent_id,
+            version_no=version_no,
+            copied_from=copied_from,
+            **content.columns(said),
+        )
+    )
+    await db.flush()
+    before: dict[str, audit.Value] = {"version": agent.published_version}
+    agent.published_version = version_no
+    agent.business, agent.language, agent.zone = said.business, said.language, said.zone
+    await db.flush()
+    after: dict[str, audit.Value] = {"agent_id": str(agent_id), "version": version_no}
+    if copied_from is not None:
+        after["copied_from"] = copied_from
+    await audit.record(db, user, actor or user, "agent.published", before=before, after=after)
+    await webhooks.emit(db, user, "agent.published", {"agent_id": agent_id, "version": version_no})
+    return version_no

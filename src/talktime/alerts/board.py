@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, bindparam, insert, select, text
+from sqlalchemy import Select, bindparam, insert, select, text, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -40,7 +40,7 @@ class Shown:
     created_at: datetime
     acknowledged_at: datetime | None
     acknowledged_by: str | None
-    """The name of who did."""
+    """The name of who did; None also where nothing was left to do, and it went by itself."""
     note: str | None
 
 
@@ -95,6 +95,34 @@ async def amend_alerts(db: AsyncSession, kind: str, *, about: Detail, more: Deta
     return len(changed.all())
 
 
+async def put_away(
+    db: AsyncSession,
+    kind: str,
+    *,
+    about: Detail,
+    without: Sequence[str] = (),
+    decided_by: uuid.UUID | None,
+    note: str,
+) -> int:
+    """What the open alerts of a kind asked for is done, by whoever decided it (None: by itself), so nobody has to look
+    at them any more; gives how many there were.
+
+    In the transaction of the deed, whose own entry in the audit log is all that is written down. `about` is as for
+    `amend_alerts`; one whose detail names anything of `without` is about something else. Needs a transaction that sees
+    everyone.
+    """
+    assert about, "this would put away every alert of a kind"
+    done = await db.execute(
+        text(
+            "UPDATE alerts SET acknowledged_at = now(), acknowledged_by = :by, note = :note"
+            " WHERE kind = :kind AND detail @> :about AND NOT jsonb_exists_any(detail, CAST(:without AS text[]))"
+            " AND acknowledged_at IS NULL RETURNING id"
+        ).bindparams(bindparam("about", dict(about), JSONB)),
+        {"kind": kind, "by": decided_by, "note": note, "without": list(without)},
+    )
+    return len(done.all())
+
+
 async def open_alerts(db: AsyncSession, *, limit: int = 200) -> Sequence[Shown]:
     """What nobody has acknowledged, oldest first: what waited longest is looked at first."""
     unseen = _SHOWN.where(Alert.acknowledged_at.is_(None))
@@ -104,6 +132,25 @@ async def open_alerts(db: AsyncSession, *, limit: int = 200) -> Sequence[Shown]:
 async def newest_alerts(db: AsyncSession, *, limit: int = 200) -> Sequence[Shown]:
     """Open or not, newest first."""
     return await _shown(db, _SHOWN.order_by(Alert.created_at.desc(), Alert.id.desc()).limit(limit))
+
+
+async def page(
+    db: AsyncSession,
+    *,
+    is_open: bool | None = None,
+    kind: str | None = None,
+    before: tuple[datetime, uuid.UUID] | None = None,
+    limit: int,
+) -> Sequence[Shown]:
+    """The newest, or those before one; open or acknowledged, of one kind, or (None) whichever."""
+    chosen = _SHOWN
+    if is_open is not None:
+        chosen = chosen.where(Alert.acknowledged_at.is_(None) if is_open else Alert.acknowledged_at.is_not(None))
+    if kind is not None:
+        chosen = chosen.where(Alert.kind == kind)
+    if before is not None:
+        chosen = chosen.where(tuple_(Alert.created_at, Alert.id) < before)
+    return await _shown(db, chosen.order_by(Alert.created_at.desc(), Alert.id.desc()).limit(limit))
 
 
 async def acknowledge(db: AsyncSession, alert: uuid.UUID, by: uuid.UUID, note: str = "") -> Shown:

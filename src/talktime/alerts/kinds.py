@@ -10,11 +10,13 @@ KINDS: Mapping[str, str] = {
     "reversal_short": "A payment was taken back, but fewer credits were left of it than it bought; the rest is our"
     " loss. Look at what the customer did before the refund or dispute, and suspend the account if it was meant.",
     "unknown_payment": "The payment company reports money for a purchase that we do not know. Find it on their pages by"
-    " its id: refund it, or credit the customer by an adjustment.",
+    " its id: refund it, or credit the customer by an adjustment. Granted after all, it says so and goes.",
     "wrong_amount": "A payment came with another amount than its purchase asked for, so nothing was credited. Compare"
-    " it on the payment company's pages, then refund it or credit what was paid.",
+    " it on the payment company's pages, then refund it or credit what was paid. Granted after all, it says so"
+    " and goes.",
     "wrong_currency": "A payment came in another currency than its purchase asked for, so nothing was credited. Compare"
-    " it on the payment company's pages, then refund it or credit what was paid.",
+    " it on the payment company's pages, then refund it or credit what was paid. Granted after all, it says so"
+    " and goes.",
     "test_event_on_live": "The payment company sent a test event to this installation, which runs live; it was left"
     " alone. Look at which address and secret the test mode is set up with.",
     "live_event_on_test": "The payment company sent a live event to this installation, which runs in test mode; it was"
@@ -42,7 +44,7 @@ KINDS: Mapping[str, str] = {
     "refund_failed": "A refund did not reach the customer: the money is back with us, and so are the credits with them."
     " Pay the customer another way, or refund again.",
     "charge_claimed": "A customer says that a call was not a real one. Listen to what is kept of it, then grant the"
-    " claim or refuse it; the customer is told.",
+    " claim or refuse it; the customer is told, and this goes.",
     "ledger_wrong": "The books do not add up. Run `talktime ledger verify --full`, change nothing by hand, and find out"
     " who wrote to the database before anything else.",
     "audit_wrong": "The audit log was changed: an entry is another one, or missing, or a chain does not end where it"
@@ -65,6 +67,15 @@ KINDS: Mapping[str, str] = {
     " hour.",
     "card_not_forgotten": "An account was closed, and the payment company did not forget its saved card. It is not"
     " charged any more; close the account again (`talktime users close`), which asks the company once more.",
+    "carrier_disagrees": "A carrier refused what one of our numbers needs, or does not have the number any more, so"
+    " whoever rings it may not reach us. Its error stands here. See `talktime numbers sync`, mend the cause on the"
+    " carrier's pages, then have it told again: `talktime numbers sync --tell NUMBER --by YOU`.",
+    "carrier_silent": "A carrier has not answered for minutes when it was to be told about one of our numbers. It is"
+    " tried again, later and later; look at the carrier's status page, and at `talktime numbers sync` afterwards.",
+    "numbers_differ": "The pool of numbers and what the phone companies have are not the same; how many numbers differ"
+    " in what way stands here. Run `talktime numbers sync`, which says what each of them means and what to do.",
+    "order_failed": "A number that was ordered was not bought: the carrier gave no answer at first, and does not have"
+    " it for us. Nothing was paid. Look for it once on the carrier's pages, then order again, or choose another one.",
     "notice_failed": "A customer could not be told something by mail. Look at their address, and tell them another way"
     " if it matters.",
 }

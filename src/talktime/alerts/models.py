@@ -27,6 +27,7 @@ class Alert(Model):
     created_at: Mapped[CreatedAt]
     acknowledged_at: Mapped[datetime | None]
     acknowledged_by: Mapped[uuid.UUID | None]
+    """None also where nothing was left to do, and it was put away by itself."""
     note: Mapped[str | None]
     """What whoever acknowledged it wants to be remembered."""
     digest_id: Mapped[uuid.UUID | None]
@@ -39,8 +40,9 @@ class Alert(Model):
         Index("ix_alerts_open", "created_at", postgresql_where=text("acknowledged_at IS NULL")),
         Index("ix_alerts_unmailed", "created_at", postgresql_where=text("mailed_at IS NULL")),
         Index("ix_alerts_kind", "kind"),
+        Index("ix_alerts_created_at", "created_at", "id"),
         CheckConstraint("jsonb_typeof(detail) = 'object'", name="detail"),
-        CheckConstraint("(acknowledged_at IS NULL) = (acknowledged_by IS NULL)", name="acknowledged_by"),
+        CheckConstraint("acknowledged_by IS NULL OR acknowledged_at IS NOT NULL", name="acknowledged_by"),
         CheckConstraint("note IS NULL OR (acknowledged_at IS NOT NULL AND length(note) <= 1000)", name="note"),
         CheckConstraint("mailed_at IS NULL OR digest_id IS NOT NULL", name="mailed_with"),
     )

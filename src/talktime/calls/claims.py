@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.accounts.models import User
@@ -33,9 +33,15 @@ class Claimed:
     note: str | None
 
 
-async def claims(db: AsyncSession, *, every: bool = False, limit: int = 200) -> Sequence[Claimed]:
-    """What waits for a decision, oldest first; with `every` also what is decided. Needs a transaction that is
-    everyone's."""
+async def claims(
+    db: AsyncSession,
+    *,
+    every: bool = False,
+    after: tuple[datetime, uuid.UUID] | None = None,
+    limit: int = 200,
+) -> Sequence[Claimed]:
+    """What waits for a decision, oldest first; with `every` also what is decided; `after` the last one of the page
+    before. Needs a transaction that is everyone's."""
     chosen = (
         select(ChargeClaim, User.email, Call.seconds)
         .join(User, User.id == ChargeClaim.user_id)
@@ -43,6 +49,8 @@ async def claims(db: AsyncSession, *, every: bool = False, limit: int = 200) -> 
         .order_by(ChargeClaim.created_at, ChargeClaim.call_id)
         .limit(limit)
     )
+    if after is not None:
+        chosen = chosen.where(tuple_(ChargeClaim.created_at, ChargeClaim.call_id) > after)
     if not every:
         chosen = chosen.where(ChargeClaim.state == ClaimState.REQUESTED)
     return [

@@ -1,7 +1,8 @@
 """What the fallback ladder costs the operator: calls that only a sentence of ours answered, by customer and day.
 
 The rule: customers pay nothing for them, so every cost of theirs is the operator's own. A cost that nobody knows is
-counted as unknown, never as nothing.
+counted as unknown, never as nothing. Where somebody was rung instead of the agent, and answered, the customer has paid
+for that leg, and the call is none of these.
 """
 
 import uuid
@@ -15,6 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 _ONLY_THE_LADDER = """
     c.started_at >= :since AND c.started_at < :until
     AND c.status = 'COMPLETED' AND c.answered_at IS NULL AND c.parent_id IS NULL AND c.route <> 'talk'
+    AND NOT EXISTS (
+        SELECT FROM calls l WHERE l.user_id = c.user_id AND l.parent_id = c.id AND l.answered_at IS NOT NULL
+    )
 """
 _DAY = "(c.started_at AT TIME ZONE CAST(:zone AS text))::date"
 _CALLS = f"""

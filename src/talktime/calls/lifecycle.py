@@ -7,7 +7,7 @@ What the carrier measured is held against what we did, whichever comes first: it
 
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from talktime import webhooks
 from talktime.accounts.models import UserStatus
 from talktime.agents.opening_hours import OpeningHours
 from talktime.calls import legs
@@ -42,6 +43,18 @@ class Decision:
     business: str = ""
     fallback: Mapping[str, Any] | None = None
     fresh: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the database knows of a ring: whose number it is, what the agent behind it says, or the earlier answer."""
+
+    row: Mapping[str, Any]
+
+    @property
+    def rings_people(self) -> bool:
+        """Where the agent does not talk, somebody may be rung instead (`standing_in.py`)."""
+        return bool((self.row["fallback"] or {}).get("forward"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,50 +86,64 @@ async def ring(
     db: AsyncSession, carrier: str, rang: Ring, *, taking_calls: bool = True, now: datetime | None = None
 ) -> Decision:
     """Decide what a caller gets, and hold the money when it is the agent. Needs a transaction that sees everyone."""
-    found = (
-        await db.execute(
-            text("SELECT * FROM find_ring_v1(:carrier, :call, :dialled)"),
-            {"carrier": carrier, "call": rang.call_id, "dialled": rang.dialled},
-        )
-    ).first()
+    found = await find_ring(db, carrier, rang)
+    return await decide(db, carrier, rang, found, taking_calls=taking_calls, now=now)
+
+
+async def find_ring(db: AsyncSession | Database, carrier: str, rang: Ring) -> Found | None:
+    """What is known of a ring before anything is decided; None when nobody answers the number.
+
+    Given the `Database`, it is one statement of its own; else it needs a transaction that sees everyone.
+    """
+    arguments = (("text", carrier), ("text", rang.call_id), ("text", rang.dialled))
+    row = await _asked(db, "find_ring_v1", arguments)
+    return Found(row) if row is not None else None
+
+
+async def decide(
+    db: AsyncSession | Database,
+    carrier: str,
+    rang: Ring,
+    found: Found | None,
+    *,
+    taking_calls: bool = True,
+    now: datetime | None = None,
+) -> Decision:
+    """The decision on a ring that was looked up just now, stored with its call; the same as before when it was decided
+    already, also meanwhile. `db` as in `find_ring`."""
     if found is None:
         return Decision(Route.UNKNOWN_NUMBER)
-    known = {"language": found.language, "business": found.business, "fallback": found.fallback}
-    if found.agent_version is not None:
-        known["agent"] = (found.user_id, found.agent_id, found.agent_version)
-    if found.call_id is not None:
-        return _repeated(found.user_id, found.call_id, found.route, CallStatus(found.status), known)
+    row = found.row
+    known = {"language": row["language"], "business": row["business"], "fallback": row["fallback"]}
+    if row["agent_version"] is not None:
+        known["agent"] = (row["user_id"], row["agent_id"], row["agent_version"])
+    if row["call_id"] is not None:
+        return _repeated(row["user_id"], row["call_id"], row["route"], CallStatus(row["status"]), known)
     rung: Route | None = Route.DRAINING if not taking_calls else None
     if rung is None:
         rung = rung_before_credits(
-            user_is_active=found.user_status == UserStatus.ACTIVE.value,
-            agent_is_active=bool(found.agent_active) and found.agent_version is not None,
-            hours=OpeningHours.from_json(found.hours) if found.hours else None,
-            answers_after_hours=found.answers_after_hours,
+            user_is_active=row["user_status"] == UserStatus.ACTIVE.value,
+            agent_is_active=bool(row["agent_active"]) and row["agent_version"] is not None,
+            hours=OpeningHours.from_json(row["hours"]) if row["hours"] else None,
+            answers_after_hours=row["answers_after_hours"],
             now=now or datetime.now(UTC),
         )
+    arguments = (
+        ("text", carrier),
+        ("text", rang.call_id),
+        ("uuid", row["user_id"]),
+        ("uuid", new_id()),
+        ("uuid", row["number_id"]),
+        ("uuid", row["agent_id"] if row["agent_version"] is not None else None),
+        ("integer", row["agent_version"]),
+        ("text", rang.caller),
+        ("text", rang.dialled),
+        ("text", rung.value if rung else None),
+    )
     async with typed_errors():
-        taken = (
-            await db.execute(
-                text(
-                    "SELECT * FROM ring_v1(:carrier, :carrier_call, :user, :call, :number, :agent, :version,"
-                    " CAST(:caller AS text), :dialled, CAST(:rung AS text))"
-                ),
-                {
-                    "carrier": carrier,
-                    "carrier_call": rang.call_id,
-                    "user": found.user_id,
-                    "call": new_id(),
-                    "number": found.number_id,
-                    "agent": found.agent_id if found.agent_version is not None else None,
-                    "version": found.agent_version,
-                    "caller": rang.caller,
-                    "dialled": rang.dialled,
-                    "rung": rung.value if rung else None,
-                },
-            )
-        ).one()
-    return Decision(Route(taken.route), found.user_id, taken.call_id, fresh=taken.fresh, **known)
+        taken = await _asked(db, "ring_v1", arguments)
+    assert taken is not None, rang.call_id
+    return Decision(Route(taken["route"]), row["user_id"], taken["call_id"], fresh=taken["fresh"], **known)
 
 
 async def answer(db: AsyncSession, user: uuid.UUID, call: uuid.UUID, owner: str) -> Answered | None:
@@ -223,13 +250,20 @@ async def write_turn(db: AsyncSession, turn: Mapping[str, Any]) -> None:
 
 
 async def note_outcome(db: AsyncSession, user: uuid.UUID, call: uuid.UUID, outcome: str, summary: str) -> None:
-    """Say in a sentence what a call led to: a message, an appointment."""
-    await db.execute(
-        text("UPDATE calls SET outcome = :outcome, summary = :summary WHERE user_id = :user AND id = :call"),
-        {"outcome": outcome, "summary": summary, "user": user, "call": call},
-    )
+    """Say in a sentence what a call led to: a message, an appointment. Said again it changes nothing."""
+    noted = await db.execute(_NOTE_OUTCOME, {"outcome": outcome, "summary": summary, "user": user, "call": call})
+    row = noted.first()
+    if row is None or row.forgotten_at is not None:
+        return
+    await webhooks.emit(db, user, "call.summarised", {"call_id": call, "outcome": outcome})
+    if outcome == "message":
+        await webhooks.emit(db, user, "message.taken", {"call_id": call})
 
 
+_NOTE_OUTCOME = text(
+    "UPDATE calls SET outcome = :outcome, summary = :summary WHERE user_id = :user AND id = :call"
+    " AND (outcome IS DISTINCT FROM :outcome OR summary IS DISTINCT FROM :summary) RETURNING forgotten_at"
+)
 _NOTE_SECONDS = text("UPDATE calls SET carrier_seconds = :seconds WHERE user_id = :user AND id = :call")
 _FINISH = text(
     "SELECT * FROM finish_v1(:user, :call, :seconds, :failed, :reason, CAST(:carrier_seconds AS integer),"
@@ -249,6 +283,18 @@ async def _report_leg(db: AsyncSession, user: uuid.UUID, leg: uuid.UUID, *, is_o
     # It was given up without the carrier's word, or this comes twice; what was settled stays.
     await db.execute(_NOTE_SECONDS, {"seconds": seconds, "user": user, "call": leg})
     return "duration noted"
+
+
+async def _asked(
+    db: AsyncSession | Database, function: str, arguments: Sequence[tuple[str, object]]
+) -> Mapping[str, Any] | None:
+    """The row of a function that sees everyone. A caller waits: given the `Database`, it is one round trip."""
+    if isinstance(db, Database):
+        return await db.statement_for(everyone=RING_WHY, function=function, arguments=arguments)
+    values = {f"p{place}": value for place, (_, value) in enumerate(arguments)}
+    casts = ", ".join(f"CAST(:p{place} AS {kind})" for place, (kind, _) in enumerate(arguments))
+    row = (await db.execute(text(f"SELECT * FROM {function}({casts})"), values)).first()  # noqa: S608  our own words only
+    return dict(row._mapping) if row is not None else None
 
 
 def _values(arguments: Mapping[str, tuple[str, object]]) -> dict[str, object]:

@@ -67,7 +67,10 @@ class Call(Model):
     number_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("phone_numbers.id"))
     direction: Mapped[Direction] = mapped_column(enum(Direction, "call_direction"), default=Direction.INBOUND)
     parent_id: Mapped[uuid.UUID | None]
-    """Of a leg to a person, the call whose agent put the caller through: `transfers.py`."""
+    """Of a leg to a person, the call whose agent put the caller through, or whose rung of the ladder did:
+    `transfers.py`, `standing_in.py`."""
+    resumes_id: Mapped[uuid.UUID | None]
+    """Of a call whose caller came back to the agent: the leg that nobody answered."""
     carrier: Mapped[str]
     carrier_call_id: Mapped[str]
     """The carrier's name of it; "" of a leg that has none yet, or never got one."""
@@ -137,6 +140,8 @@ class Call(Model):
             ["agent_versions.user_id", "agent_versions.agent_id", "agent_versions.version_no"],
         ),
         ForeignKeyConstraint(["user_id", "parent_id"], ["calls.user_id", "calls.id"]),
+        ForeignKeyConstraint(["user_id", "resumes_id"], ["calls.user_id", "calls.id"]),
+        CheckConstraint("resumes_id IS NULL OR parent_id IS NULL AND resumes_id <> id", name="resumes_a_leg"),
         CheckConstraint("parent_id IS NULL OR direction = 'OUTBOUND' AND parent_id <> id", name="leg_goes_out"),
         CheckConstraint("carrier_call_id <> '' OR parent_id IS NOT NULL", name="named_or_leg"),
         CheckConstraint("(ended_at IS NOT NULL) = (status NOT IN ('RINGING', 'IN_PROGRESS'))", name="ended_is_over"),
@@ -152,8 +157,29 @@ class Call(Model):
             "id",
             postgresql_where=sql("status IN ('RINGING', 'IN_PROGRESS')"),
         ),
+        # What lists may be filtered by (`history.py`), in the order that they are shown in. Comparing enums is not
+        # leakproof, so a status is found by an index of its own only. Nearly every call ends as COMPLETED: for those
+        # the index of all calls serves.
         Index("ix_calls_user_id_agent_id", "user_id", "agent_id", "started_at"),
+        Index("ix_calls_user_id_number_id", "user_id", "number_id", "started_at"),
+        Index("ix_calls_failed", "user_id", "started_at", "id", postgresql_where=sql("status = 'FAILED'")),
+        Index("ix_calls_no_answer", "user_id", "started_at", "id", postgresql_where=sql("status = 'NO_ANSWER'")),
+        Index(
+            "ix_calls_user_id_outcome",
+            "user_id",
+            "outcome",
+            "started_at",
+            postgresql_where=sql("outcome IS NOT NULL"),
+        ),
         Index("ix_calls_user_id_parent_id", "user_id", "parent_id", postgresql_where=sql("parent_id IS NOT NULL")),
+        # A caller comes back from a leg once.
+        Index(
+            "uq_calls_resumes_id",
+            "user_id",
+            "resumes_id",
+            unique=True,
+            postgresql_where=sql("resumes_id IS NOT NULL"),
+        ),
         # Legs that were given up without the carrier's word: the sweep asks on (`legs.py`).
         Index(
             "ix_calls_loose",

@@ -64,6 +64,10 @@ _BUSY = {
     " Sie es später noch einmal.",
 }
 
+_PUT_THROUGH = {
+    "en": "One moment, please, you are being put through.",
+    "de": "Einen Moment, bitte, Sie werden verbunden.",
+}
 _UNREACHED = {
     "en": "We are sorry, nobody can be reached there right now. Please try again later.",
     "de": "Es tut uns leid, dort ist gerade niemand zu erreichen. Bitte versuchen Sie es später noch einmal.",
@@ -86,7 +90,8 @@ def rung_before_credits(
 def fallback_answer(route: Route, *, business: str, language: str, fallback: Mapping[str, Any]) -> Answer:
     """What the caller hears on a rung: the customer's own words where they gave some, else ours.
 
-    A sentence and no more: what the ladder costs is the operator's, so it forwards nobody.
+    A sentence and no more: what the ladder costs is the operator's. Whom the customer wants rung instead, at their own
+    cost, `standing_in.py` knows.
     """
     if route == Route.OVER:
         return TurnAway()
@@ -99,6 +104,11 @@ def fallback_answer(route: Route, *, business: str, language: str, fallback: Map
 def unreached(language: str) -> Announce:
     """What a caller hears whom the agent put through, when the person did not answer."""
     return Announce(text=_UNREACHED[_tongue(language)], language=language)
+
+
+def put_through(language: str) -> str:
+    """What a caller hears before a person is rung instead of the agent."""
+    return _PUT_THROUGH[_tongue(language)]
 
 
 def _tongue(language: str) -> str:

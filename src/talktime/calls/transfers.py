@@ -13,16 +13,19 @@ nobody of us is there.
 import math
 import uuid
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime import log
-from talktime.calls import dialling, legs, lifecycle
-from talktime.calls.routing import unreached
-from talktime.carriers.contract import Announce, Carrier, Forward
+from talktime.agents import dialling
+from talktime.calls import legs, lifecycle
+from talktime.carriers.contract import Carrier, Forward
 from talktime.credits.functions import typed_errors
+from talktime.credits.models import NotCharged
+from talktime.db.base import new_id
 from talktime.db.session import Database
 from talktime.errors import BadInput, ProviderError
 
@@ -35,8 +38,9 @@ SAID_CHARACTERS_MAX = 240
 """So much is said before a person is rung: however slowly, it and the ringing end before that lease does."""
 SAID_CHARACTERS_A_SECOND = 3
 """No voice says less of any script; most say five times as much."""
+LEG_SECONDS_MAX = 1800
+"""Of a leg whose agent has no longest call."""
 _LIMIT_MARGIN_SECONDS = 60
-_SECONDS_MAX = 1800
 _NOT_ORDINARY = "not_ordinary"
 _LOGGER = log.get(__name__)
 
@@ -71,33 +75,30 @@ class Transfer:
 
 
 async def begin(
-    database: Database, carrier: Carrier, user: uuid.UUID, call: uuid.UUID, *, leg: uuid.UUID, forward: Forward
+    database: Database,
+    carrier: Carrier,
+    user: uuid.UUID,
+    call: uuid.UUID,
+    *,
+    leg: uuid.UUID,
+    forward: Forward,
+    our_fault: str | None = None,
 ) -> Transfer:
     """Put the caller of a call that is in progress through to a person, or say why not: then the agent goes on.
 
     `leg` is the id that the leg gets, made by whoever asks; the same again says how it stands, and rings nobody.
     `forward` names the number, what is said before, and where the carrier tells us of the leg; how long it may take is
-    decided here. Raises NotANumber, NotOrdinary, TooMuchToSay, NotFound, and Conflict for a leg that was begun for
-    somebody else; then nothing was stored.
+    decided here. `our_fault` is why the agent gave up, if it did: then its part is free. Raises NotANumber,
+    NotOrdinary, TooMuchToSay, NotFound, and Conflict for a leg that was begun for somebody else; then nothing was
+    stored.
     """
     number = dialling.normalised(forward.number)
     if number is None:
         raise NotANumber
     if len(forward.text) > SAID_CHARACTERS_MAX:
         raise TooMuchToSay
-    async with typed_errors(), database.transaction(user=user) as db:
-        begun = (
-            await db.execute(
-                text("SELECT * FROM begin_leg_v1(:user, :call, :leg, :number, :is_ordinary)"),
-                {
-                    "user": user,
-                    "call": call,
-                    "leg": leg,
-                    "number": number,
-                    "is_ordinary": dialling.is_ordinary(number),
-                },
-            )
-        ).one()
+    async with database.transaction(user=user) as db:
+        begun = await store_leg(db, user, call, leg, number)
     if begun.reason == _NOT_ORDINARY:
         raise NotOrdinary
     granted = begun.granted_seconds or 0
@@ -105,7 +106,7 @@ async def begin(
         _LOGGER.info("a caller was not put through", call_id=str(call), leg_id=str(leg), reason=begun.reason)
         return Transfer(leg, bool(begun.allowed), begun.reason, granted)
     assert begun.carrier == carrier.name, begun.carrier
-    seconds_max = begun.seconds_max or _SECONDS_MAX
+    seconds_max = begun.seconds_max or LEG_SECONDS_MAX
     timed = replace(forward, number=number, seconds_max=seconds_max, ring_seconds_max=RING_SECONDS_MAX)
     said_seconds = math.ceil(len(forward.text) / SAID_CHARACTERS_A_SECOND)
     limit = begun.agent_seconds + said_seconds + RING_SECONDS_MAX + seconds_max + _LIMIT_MARGIN_SECONDS
@@ -120,7 +121,15 @@ async def begin(
             await legs.end(db, user, leg, seconds=0, reason="carrier_refused")
         return Transfer(leg, False, "carrier_refused", 0)
     try:
-        await lifecycle.finish(database, user, call, seconds=begun.agent_seconds, reason=TRANSFERRED)
+        await lifecycle.finish(
+            database,
+            user,
+            call,
+            seconds=begun.agent_seconds,
+            reason=our_fault or TRANSFERRED,
+            failed=our_fault is not None,
+            not_charged_reason=NotCharged.PLATFORM_FAULT if our_fault else None,
+        )
     except (SQLAlchemyError, OSError) as error:
         # Whoever carries the call sees its line go, and finishes it to the same moment.
         _LOGGER.warning("a transferred call is not settled yet", call_id=str(call), error=type(error).__name__)
@@ -128,13 +137,40 @@ async def begin(
     return Transfer(leg, True, None, granted)
 
 
-async def unanswered(db: AsyncSession, user: uuid.UUID, leg: uuid.UUID) -> Announce:
-    """What a caller hears when the person did not answer. Says something also when the leg is unknown."""
-    language = await db.scalar(
-        text(
-            "SELECT a.language FROM calls c JOIN agents a ON a.user_id = c.user_id AND a.id = c.agent_id"
-            " WHERE c.user_id = :user AND c.id = :leg AND c.parent_id IS NOT NULL"
-        ),
-        {"user": user, "leg": leg},
-    )
-    return unreached(language or "en")
+async def refusal(database: Database, user: uuid.UUID, call: uuid.UUID, number: str) -> str | None:
+    """Why a caller could not be put through to this number at this moment, as `begin` would say it; None when they
+    could. Asked before anybody is told that they will be. Money is held by nobody after this; a refusal is stored, so
+    that the customer sees that there was one."""
+    known = dialling.normalised(number)
+    if known is None:
+        return _NOT_ORDINARY
+    try:
+        async with database.transaction(user=user) as db:
+            begun = await store_leg(db, user, call, new_id(), known)
+            if begun.allowed:
+                raise _OnlyAsked
+    except _OnlyAsked:
+        return None
+    return str(begun.reason)
+
+
+async def store_leg(db: AsyncSession, user: uuid.UUID, call: uuid.UUID, leg: uuid.UUID, number: str) -> Row[Any]:
+    """Store a leg of a call and hold its first slice, or its refusal: the answer of `begin_leg_v1`. The number is a
+    normalised one."""
+    async with typed_errors():
+        return (
+            await db.execute(
+                text("SELECT * FROM begin_leg_v1(:user, :call, :leg, :number, :is_ordinary)"),
+                {
+                    "user": user,
+                    "call": call,
+                    "leg": leg,
+                    "number": number,
+                    "is_ordinary": dialling.is_ordinary(number),
+                },
+            )
+        ).one()
+
+
+class _OnlyAsked(Exception):
+    """What was stored is taken back."""

@@ -5,7 +5,7 @@ because it is asked every second.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select, text
@@ -78,6 +78,14 @@ async def running(db: AsyncSession, user: uuid.UUID) -> Sequence[CallRecord]:
     )
     calls = (await db.execute(query)).unique().scalars()
     return [_record(call) for call in calls]
+
+
+async def open_by_status(db: AsyncSession) -> Mapping[str, int]:
+    """How many calls of everybody ring, and how many go on. Needs a transaction that sees everyone."""
+    rows = await db.execute(
+        text("SELECT status, count(*) AS calls FROM calls WHERE status IN ('RINGING', 'IN_PROGRESS') GROUP BY status")
+    )
+    return {"ringing": 0, "in_progress": 0} | {str(row.status).lower(): row.calls for row in rows}
 
 
 async def version(db: AsyncSession, user: uuid.UUID, *, call: uuid.UUID | None = None, limit: int = 20) -> str:

@@ -31,6 +31,7 @@ from talktime.carriers.contract import (
 )
 from talktime.carriers.twilio_answer import markup
 from talktime.carriers.twilio_media import TwilioMedia
+from talktime.carriers.twilio_numbers import TwilioNumbers
 from talktime.errors import ProviderError
 
 API_BASE = "https://api.twilio.com"
@@ -76,6 +77,8 @@ class Twilio:
         self._calls_url = f"{api_base.rstrip('/')}/2010-04-01/Accounts/{quote(account_sid, safe='')}/Calls"
         self._client = client or httpx.AsyncClient(timeout=httpx.Timeout(5.0, connect=3.0))
         self._owns_client = client is None
+        self.numbers = TwilioNumbers(account_sid, auth_token, api_base, self._client, self)
+        """What can be done with the account's numbers (`carriers/numbers.py`)."""
 
     def verify(self, request: Request) -> None:
         """Raise BadSignature unless Twilio signed this very request, for our account.

@@ -24,11 +24,7 @@ Fields = Mapping[str, Sequence[str]]
 
 def sign(token: str, url: str, fields: Fields | None = None) -> str:
     """The value of the header. A key that repeats counts each of its different values once, in order."""
-    parts = [url]
-    for name in sorted(fields or {}):
-        parts += [name + value for value in sorted(set((fields or {})[name]))]
-    digest = hmac.new(token.encode(), "".join(parts).encode(), hashlib.sha1).digest()
-    return base64.b64encode(digest).decode()
+    return _signature(token, url, _joined(fields or {}))
 
 
 def check(token: str, request: Request) -> Fields:
@@ -39,9 +35,9 @@ def check(token: str, request: Request) -> Fields:
     try:
         urls = _addresses(request.url)
         fields = fields_of(request)
-        signed = {} if request.method == "GET" else fields
+        signed = "" if request.method == "GET" else _joined(fields)
         # Every address is compared, whichever fits, so that the time taken says nothing.
-        good = [hmac.compare_digest(given, sign(token, url, signed).encode()) for url in urls]
+        good = [hmac.compare_digest(given, _signature(token, url, signed).encode()) for url in urls]
     except ValueError as error:
         raise BadSignature(f"the request cannot have been signed: {error}") from error
     if not any(good):
@@ -52,7 +48,8 @@ def check(token: str, request: Request) -> Fields:
 def fields_of(request: Request) -> Fields:
     """The fields of a form, or of the query for GET; none for another body, whose hash must be right. Raises
     BadSignature for a body that no signature can cover, ValueError for a form that is none."""
-    query = parse_qs(urlsplit(request.url).query, keep_blank_values=True, max_num_fields=FIELDS_MAX)
+    said = urlsplit(request.url).query
+    query = parse_qs(said, keep_blank_values=True, max_num_fields=FIELDS_MAX) if said else {}
     if request.method == "GET":
         if request.body:
             raise BadSignature("a GET request has a body, which nothing signs")
@@ -67,6 +64,16 @@ def fields_of(request: Request) -> Fields:
     if not hmac.compare_digest(hashes[0].lower().encode(), hashlib.sha256(request.body).hexdigest().encode()):
         raise BadSignature("the body is not the one whose hash is in the address")
     return {}
+
+
+def _joined(fields: Fields) -> str:
+    """What is signed of a form, after its address."""
+    return "".join(name + value for name in sorted(fields) for value in sorted(set(fields[name])))
+
+
+def _signature(token: str, url: str, joined: str) -> str:
+    digest = hmac.digest(token.encode(), f"{url}{joined}".encode(), "sha1")
+    return base64.b64encode(digest).decode()
 
 
 def _addresses(url: str) -> list[str]:

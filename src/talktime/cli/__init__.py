@@ -18,15 +18,19 @@ app = typer.Typer(
 
 
 def _add_commands() -> None:
-    from talktime.cli import call, db, doctor, ledger, numbers, serve, users
+    from talktime.cli import backup, call, db, doctor, inbox, ledger, numbers, numbers_carrier, serve, users
 
     app.command("serve")(serve.serve)
     app.command("call")(call.call)
     app.command("doctor")(doctor.doctor)
+    for command in (backup.backup, backup.restore, backup.wake):
+        db.app.command()(command)
     app.add_typer(db.app, name="db")
     app.add_typer(ledger.app, name="ledger")
     app.add_typer(users.app, name="users")
+    assert numbers_carrier.app is numbers.app, "two files, one group"
     app.add_typer(numbers.app, name="numbers")
+    app.add_typer(inbox.app, name="inbox")
 
 
 def main() -> None:

@@ -55,7 +55,9 @@ def acknowledge(
         return {**dataclasses.asdict(done), "email": named.get(done.user_id)}
 
     row = in_the_books(work)
-    show(row, [f"{row['acknowledged_by']} acknowledged {row['kind']} ({row['id']})."], as_json=as_json)
+    who = row["acknowledged_by"]
+    told = f"{who} acknowledged {row['kind']}" if who else f"{row['kind']} was put away before, by itself"
+    show(row, [f"{told} ({row['id']})."], as_json=as_json)
 
 
 def _spelled(row: dict[str, Any]) -> str:
@@ -65,7 +67,8 @@ def _spelled(row: dict[str, Any]) -> str:
     # Whatever a function of the database put into it is for the eye, not for the terminal.
     lines += [f"  {name}: {json.dumps(value)}" for name, value in row["detail"].items()]
     if row["acknowledged_at"] is not None:
-        lines.append(f"  acknowledged by {row['acknowledged_by']}, {row['acknowledged_at']:%Y-%m-%d %H:%M %Z}")
+        how = f"acknowledged by {row['acknowledged_by']}" if row["acknowledged_by"] else "put away by itself"
+        lines.append(f"  {how}, {row['acknowledged_at']:%Y-%m-%d %H:%M %Z}")
     if row["note"]:
         lines.append(f"  note: {json.dumps(row['note'], ensure_ascii=False)}")
     return "\n".join(lines)

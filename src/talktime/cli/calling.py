@@ -52,7 +52,7 @@ def steps_of_wav(path: Path) -> tuple[Step, ...]:
 
 
 def steps_of_demo() -> tuple[Step, ...]:
-    """The demo caller: recordings that the package carries; the agent ends the call."""
+    """The demo caller: recordings that the package carries; in the end the agent puts the caller through."""
     steps: list[Step] = []
     for line in content.CONVERSATION:
         with as_file(files("talktime.simulate") / "wavs" / f"{line.wav}.wav") as path:
@@ -74,6 +74,8 @@ class PlacedCall:
             status_callback=f"{settings.base_url}/hooks/simulated/report",
             script=steps,
             seconds_max=600,
+            dial_ring_seconds=2,
+            dial_seconds=8,
         )
         self.events: list[dict[str, Any]] = []
         self._is_over = asyncio.Event()
@@ -129,6 +131,20 @@ class PlacedCall:
         async with self._database.transaction(user=user) as db:
             return await history.one(db, user, call)
 
+    async def leg(self, leg: uuid.UUID) -> CallRecord | None:
+        """A leg to a person, once it is settled; None when that takes too long."""
+        assert self._whose is not None
+        user, _ = self._whose
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLES_SECONDS_MAX):
+                while True:
+                    async with self._database.transaction(user=user) as db:
+                        record = await history.one(db, user, leg)
+                    if not record.is_live:
+                        return record
+                    await asyncio.sleep(_LOOK_SECONDS)
+        return None
+
     def announced(self) -> list[str]:
         """What the carrier itself said to the caller, when the agent could not talk."""
         return [event["text"] for event in self.events if event["event"] == "announced"]
@@ -166,6 +182,13 @@ async def print_call(call: PlacedCall, number: str) -> CallRecord | None:
     _say(f"Receipt of call {record.call.id}: {record.call.status.value}, {record.call.end_reason}")
     for line in receipt_lines(record.receipt):
         _say(line)
+    for leg in record.receipt.legs if record.receipt is not None else ():
+        person = await call.leg(leg)
+        if person is not None:
+            _say("")
+            _say(f"Receipt of call {leg}: {person.call.status.value}, {person.call.end_reason}")
+            for line in receipt_lines(person.receipt):
+                _say(line)
     return record
 
 

@@ -16,6 +16,7 @@ from talktime.cli import models
 from talktime.cli.running import read_settings
 from talktime.db import deploy as deploying
 from talktime.db import embedded, schema
+from talktime.errors import Conflict
 
 app = typer.Typer(help="The database's schema: compare, write migrations, deploy.", no_args_is_help=True)
 
@@ -77,6 +78,26 @@ def deploy() -> None:
     with _urls() as (database_url, owner_url):
         status = deploying.deploy(database_url, owner_url, say=_say)
     typer.echo(f"The database is at revision {status.current}, its job queue at {status.queue}.")
+
+
+@app.command()
+def fill(
+    users: Annotated[int, typer.Option(help="How many customers.")] = 100,
+    calls: Annotated[int, typer.Option(help="How many calls they have between them.")] = 10_000,
+    add: Annotated[bool, typer.Option("--add", help="Also into a database that has customers.")] = False,
+    connections: Annotated[int, typer.Option(min=1, max=32, help="How many write at once.")] = 2,
+) -> None:
+    """Make customers who never were, with agents, numbers and a year of calls, to see how it goes with millions.
+
+    They cannot be taken out again: only a database that is thrown away afterwards is meant.
+    """
+    from talktime.cli.fill import fill as write
+
+    with _urls() as (_, owner_url):
+        if not deploying.status(owner_url).is_current:
+            raise Conflict("The database is not up to date: run `talktime db deploy`.")
+        written = write(owner_url, users, calls, add=add, connections=connections, say=_say)
+    typer.echo(f"{written.users:,} customers with {written.calls:,} calls in {written.seconds:.0f} s.")
 
 
 @app.command(name="status")

@@ -7,10 +7,11 @@ from sqlalchemy import func, select
 
 from talktime.accounts.models import Role, User
 from talktime.agents import demo as content
-from talktime.agents.publish import Draft, create, publish
+from talktime.agents.life import create
+from talktime.agents.publish import Draft, publish
 from talktime.calls.models import Call
 from talktime.credits import money, packs
-from talktime.credits.models import Price
+from talktime.credits.models import Price, PriceKind
 from talktime.db.session import Database
 from talktime.numbers import pool
 
@@ -35,7 +36,7 @@ class Demo:
 
 
 async def ensure_demo(database: Database) -> Demo:
-    """Make the demo's operator, price, customer, agent, number and credits, unless they are there."""
+    """Make the demo's operator, prices, customer, agent, number and credits, unless they are there."""
     async with database.transaction(everyone=_WHY) as db:
         # One at a time, also when two servers start at once.
         await db.execute(select(func.pg_advisory_xact_lock(0x74616C6B)))
@@ -47,6 +48,16 @@ async def ensure_demo(database: Database) -> Demo:
             await db.flush()
             if (await db.scalar(select(func.count()).select_from(Price).where(Price.user_id.is_(None)))) == 0:
                 db.add(Price(credits_per_minute=15, connection_fee=0, initial_seconds=60, increment_seconds=60))
+                # A person who was put through is another call to the phone company, and costs less than the agent.
+                db.add(
+                    Price(
+                        kind=PriceKind.TRANSFER,
+                        credits_per_minute=6,
+                        connection_fee=0,
+                        initial_seconds=10,
+                        increment_seconds=10,
+                    )
+                )
             for position, (name, size, price_minor) in enumerate(PACKS):
                 await packs.create(
                     db,
@@ -72,6 +83,7 @@ async def ensure_demo(database: Database) -> Demo:
                 hours=content.HOURS,
                 entries=content.ENTRIES,
                 phrases=content.PHRASES,
+                people=content.PEOPLE,
             )
             await publish(db, user.id, agent.id, draft, actor=operator.id)
             await pool.add(db, NUMBER, carrier="simulated", actor=operator.id)

@@ -262,9 +262,13 @@ def _payment_line(row: dict[str, Any]) -> str:
 
 def _reversal_line(row: dict[str, Any]) -> str:
     why = f"  {json.dumps(row['reason'], ensure_ascii=False)}" if row["reason"] else ""
+    of = f"purchase {row['purchase_id']}"
+    if row["ungranted"]:
+        nothing = f"payment {row['payment_id']}, which granted nothing ({row['ungranted'].replace('_', ' ')})"
+        of = f"{nothing} for {of}" if row["purchase_id"] else nothing
     return (
-        f"{row['id']}  {row['created_at']:%Y-%m-%d %H:%M}  {row['email']}  {row['kind'].lower()}"
-        f"  {row['state'].lower()}  {money_of(row)} of purchase {row['purchase_id']}{why}"
+        f"{row['id']}  {row['created_at']:%Y-%m-%d %H:%M}  {row['email'] or '-'}  {row['kind'].lower()}"
+        f"  {row['state'].lower()}  {money_of(row)} of {of}{why}"
     )
 
 

@@ -78,6 +78,7 @@ class Instance:
 
 def announce(home: Path, instance: Instance) -> None:
     """Let commands find this server."""
+    home.mkdir(parents=True, exist_ok=True)
     draft = home / f"server.json.{os.getpid()}"
     draft.write_text(json.dumps(asdict(instance)))
     draft.replace(home / "server.json")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Coroutine
@@ -27,7 +28,7 @@ def serve(
 ) -> None:
     """Serve until Ctrl-C or SIGTERM: then no new call is taken, live ones end by themselves, and the rest stops.
 
-    Ctrl-C a second time lets live calls say goodbye at once.
+    Ctrl-C a second time lets live calls say goodbye at once, and a third time ends everything there and then.
     """
     from talktime import configuration, log
     from talktime.cli.running import run
@@ -53,6 +54,10 @@ async def _serve(settings: "Settings", *, demo: bool, parts: tuple[str, ...], dr
     asked, impatient = asyncio.Event(), asyncio.Event()
 
     def stop() -> None:
+        if impatient.is_set():
+            # Twice was not enough. What is cut off here is finished by whoever comes next: calls by the sweep, jobs by
+            # another worker.
+            os._exit(130)
         (impatient if asked.is_set() else asked).set()
 
     loop = asyncio.get_running_loop()
@@ -62,6 +67,8 @@ async def _serve(settings: "Settings", *, demo: bool, parts: tuple[str, ...], dr
         settings, demo=demo, parts=parts, drain_seconds_max=drain_seconds, impatient=impatient
     ) as running:
         _say(f"Talktime is serving at {running.url}")
+        if running.beside is not None:
+            _say(f"So does process {running.beside}: stop it (SIGTERM), and it hands over to this one.")
         if running.demo is not None:
             for email, link in await demo_links(running.database):
                 _say(f"Sign in as {email}: {running.url}{link}")

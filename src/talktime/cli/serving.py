@@ -19,7 +19,8 @@ from starlette.types import ASGIApp
 
 from talktime import app as application
 from talktime import configuration
-from talktime.cli import running
+from talktime.alerts import marks
+from talktime.cli import handover, running
 from talktime.cli.companies import companies_of
 from talktime.cli.demo import Demo, ensure_demo
 from talktime.db import embedded
@@ -49,6 +50,8 @@ class Served:
     database: Database
     """Another pool to the same database, for the command that serves."""
     demo: Demo | None
+    beside: int | None = None
+    """Another process of this installation that serves at the same address, if there is one."""
 
 
 @contextlib.asynccontextmanager
@@ -63,11 +66,12 @@ async def served(
     """Serve for as long as the block. `impatient`, once set, lets live calls say goodbye and waits no longer."""
     configuration.require_safe(settings, demo=demo)
     other = await running.find_instance(settings.home)
-    if other is not None and ("voice" in parts or other.url == f"http://{settings.host}:{settings.port}"):
+    if other is not None and (demo or other.demo):
+        # Two demos would share their simulated companies. Others may be many, and take over from each other.
         raise Conflict(f"Talktime is serving at {other.url} already (process {other.pid}).")
     async with contextlib.AsyncExitStack() as stack:
         sync = stack.enter_context(contextlib.ExitStack())
-        listener = _listen(settings)
+        listener = handover.take_door(settings)
         sync.callback(listener.close)
         companies = companies_of(settings) if demo else []
         for company in companies:
@@ -77,6 +81,9 @@ async def served(
         await asyncio.to_thread(_migrate, settings, url, demo)
         database = connect(url, connections_max=4)
         stack.push_async_callback(database.close)
+        if set(parts) != {"web"}:
+            async with database.transaction(everyone=marks.WHY) as db:
+                await marks.require_awake(db)
         customer = await ensure_demo(database) if demo else None
         for company in companies:
             await company.ready()
@@ -90,23 +97,9 @@ async def served(
             instance = running.Instance(os.getpid(), f"http://{settings.host}:{settings.port}", demo)
             running.announce(settings.home, instance)
             stack.callback(running.withdraw, settings.home)
-        yield Served(settings.base_url, app, settings, database, customer)
-
-
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        listener.close()
-        raise Conflict(
-            f"Port {settings.port} of {settings.host} cannot be used ({error.strerror}): set TALKTIME_PORT to another."
-        ) from None
-    listener.listen(1024)
-    listener.setblocking(False)
-    return listener
+        is_here = other is not None and other.url == f"http://{settings.host}:{settings.port}"
+        beside = other.pid if other is not None and is_here else None
+        yield Served(settings.base_url, app, settings, database, customer, beside)
 
 
 def _migrate(settings: Settings, url: str, demo: bool) -> None:
@@ -153,11 +146,19 @@ async def web_server(
     app: FastAPI, listener: socket.socket, drain_seconds_max: float, impatient: asyncio.Event
 ) -> AsyncIterator[None]:
     """Serve on `listener` for as long as the block; at its end live calls may go on for a while."""
-    async with serve_as(server_config(app, Patience()), listener):
+    async with serve_as(server_config(app, Patience()), listener) as door:
         yield
-        # uvicorn would close the media sockets at once: they have to end by themselves first. The door stays open
-        # meanwhile: whoever was told to open a socket can do so, and who rings now hears a voice.
+        application.leave(app)
+        is_handed_over = handover.has_successor(listener)
+        if is_handed_over:
+            await handover.close_door(door, listener)
+        # uvicorn would close the media sockets at once: they have to end by themselves first. Where nobody takes over,
+        # the door stays open meanwhile: whoever was told to open a socket can do so, and who rings now hears a voice.
         await _drain(app, drain_seconds_max, impatient)
+        if is_handed_over:
+            await handover.until_quiet(door)
+        else:
+            await handover.close_door(door, listener)
 
 
 def server_config(app: ASGIApp, patience: Patience) -> uvicorn.Config:

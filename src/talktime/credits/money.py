@@ -14,9 +14,9 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.accounts import audit
+from talktime.alerts import put_away
 from talktime.credits.functions import NotEnoughCredit, many, one, texts, whole, whole32
 from talktime.credits.models import ClaimState, CreditAccount, NotCharged, TransactionType
-from talktime.db.session import Database
 
 __all__ = ["NotEnoughCredit"]
 
@@ -136,9 +136,12 @@ async def claim(db: AsyncSession, user: uuid.UUID, call: uuid.UUID, reason: NotC
 async def decide_claim(
     db: AsyncSession, user: uuid.UUID, call: uuid.UUID, *, grant: bool, actor: uuid.UUID, note: str | None = None
 ) -> ClaimState:
-    """The operator's word on a claim. Needs a transaction that is everyone's."""
+    """The operator's word on a claim; the alert that asked for it goes. Needs a transaction that is everyone's."""
     row = await one(db, "decide_claim_v1", user, call=call, grant=grant, actor=actor, note=note)
     state = ClaimState(row["state"])
+    # Also of one that was decided before: its alert may have stayed.
+    said = f"The claim was {state.value.lower()}."
+    await put_away(db, "charge_claimed", about={"call_id": str(call)}, decided_by=actor, note=said)
     if row["fresh"]:
         before = {"state": ClaimState.REQUESTED.value}
         after = {"call_id": str(call), "state": state.value, "amount": row["amount"]}
@@ -147,7 +150,7 @@ async def decide_claim(
 
 
 async def adjust(
-    db: AsyncSession | Database,
+    db: AsyncSession,
     user: uuid.UUID,
     *,
     reference: str,
@@ -156,7 +159,8 @@ async def adjust(
     actor: uuid.UUID,
     as_debt: bool = False,
 ) -> Posting:
-    """Give (or, negative, take) credits by hand; the reference makes it happen once. Raises NotEnoughCredit.
+    """Give (or, negative, take) credits by hand; the reference makes it happen once. Needs a transaction that is
+    everyone's. Raises NotEnoughCredit.
 
     The operator's verb is `adjustments.request`, which knows when a second person is needed, and keeps the audit log.
     """
@@ -229,6 +233,7 @@ async def set_guards(
 
     `actor` is the operator when the customer does not do it.
     """
+    await hold_choices(db, user)
     before = await _chosen(db, user)
     await one(
         db,
@@ -248,9 +253,15 @@ async def set_low_balance(
 
     `actor` is the operator when the customer does not do it.
     """
+    await hold_choices(db, user)
     before = await _chosen(db, user)
     await one(db, "set_low_balance_v1", user, threshold=None if threshold is None else whole(threshold, "threshold"))
     await _record_change(db, user, actor or user, "low_balance.set", (before, await _chosen(db, user)))
+
+
+async def hold_choices(db: AsyncSession, user: uuid.UUID) -> None:
+    """What a customer chose stays as it is until the transaction ends: whoever else changes it comes after."""
+    await db.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"choices of {user}"})
 
 
 async def block(db: AsyncSession, user: uuid.UUID, reason: str | None) -> None:

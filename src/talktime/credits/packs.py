@@ -37,8 +37,10 @@ async def all_packs(db: AsyncSession) -> Sequence[CreditPack]:
     return (await db.scalars(_ORDERED)).all()
 
 
-async def find(db: AsyncSession, pack: uuid.UUID) -> CreditPack:
-    """Raises NoSuchPack."""
+async def find(db: AsyncSession, pack: uuid.UUID, *, locked: bool = False) -> CreditPack:
+    """Raises NoSuchPack. `locked` it stays as it is until the transaction ends."""
+    if locked:
+        return await _locked(db, pack)
     found = await db.get(CreditPack, pack)
     if found is None:
         raise NoSuchPack

@@ -76,23 +76,26 @@ def deploy(
     Blocks: call it in a thread. Raises `DeployFailed`, which says what an administrator must do.
     """
     owner_url = owner_url or database_url
-    with _connected(owner_url) as connection, _alone(connection, say, lock_seconds_max):
-        make_roles(connection)
-        owner, owner_is_superuser = _who(connection)
-        if not owner_is_superuser:
-            _admit(connection, owner, (OWNER, LOGIN, TENANT, EVERYONE))
-        with _connected(database_url) as other:
+    with connected(owner_url) as connection, _alone(connection, say, lock_seconds_max):
+        owner = _prepare(connection)
+        with connected(database_url) as other:
             user, is_superuser = _who(other)
         if user != owner and not is_superuser:
             _admit(connection, user, (LOGIN, TENANT, EVERYONE))
         status(owner_url, revisions=revisions)  # refuses a database that is newer than this code
         upgrade(owner_url, revisions=revisions, say=say)
-        with _connected(owner_url) as another:
+        with connected(owner_url) as another:
             _become_owner(another)
             _patiently(lambda: job_queue.install(another, say), say)
             # So that whoever only uses the database can see whether it is up to date.
             another.execute("GRANT SELECT ON alembic_version, procrastinate_version TO talktime_everyone")
     return status(owner_url, revisions=revisions)
+
+
+def prepare(owner_url: str) -> None:
+    """Make what a database needs before anything is in it: the roles, and that its owner may become them. Blocks."""
+    with connected(owner_url) as connection:
+        _prepare(connection)
 
 
 def status(owner_url: str, *, revisions: Path = REVISIONS) -> Status:
@@ -110,6 +113,14 @@ def status(owner_url: str, *, revisions: Path = REVISIONS) -> Status:
             raise DeployFailed(f"The database is at revision {current}, which this Talktime does not know: update it.")
         pending = [revision.revision for revision in script.iterate_revisions(head, current)] if head else []
         return Status(current, head, tuple(reversed(pending)), job_queue.version(raw), job_queue.VERSION)
+
+
+def _prepare(connection: psycopg.Connection[Any]) -> str:
+    make_roles(connection)
+    owner, is_superuser = _who(connection)
+    if not is_superuser:
+        _admit(connection, owner, (OWNER, LOGIN, TENANT, EVERYONE))
+    return owner
 
 
 def make_roles(connection: psycopg.Connection[Any]) -> None:
@@ -178,7 +189,8 @@ def alembic_config(revisions: Path) -> Config:
 
 
 @contextlib.contextmanager
-def _connected(url: str) -> Iterator[psycopg.Connection[Any]]:
+def connected(url: str) -> Iterator[psycopg.Connection[Any]]:
+    """A connection of its own, each statement its own transaction. Raises DeployFailed in words."""
     try:
         connection = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="talktime deploy")
     except psycopg.OperationalError as error:

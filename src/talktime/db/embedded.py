@@ -145,7 +145,10 @@ def _new_temporary_folder(whose: Territory) -> tuple[Path, int]:
     parent = temporary_folder()
     with readable_errors(), locked(parent / "lock"):
         for left_over in parent.glob("server-*"):
-            lock = _open_lock(left_over / "alive.lock")
+            try:
+                lock = _open_lock(left_over / "alive.lock")
+            except FileNotFoundError:
+                continue  # whoever left it was just removing it
             if try_lock(lock):
                 _remove(Postmaster(whose, left_over))
             os.close(lock)

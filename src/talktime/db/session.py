@@ -5,14 +5,16 @@ rows and `transaction(everyone="why")` shows all; both are set with SET LOCAL, s
 transaction, and row-level security in the database decides what that means.
 
 `statement(user, function, …)` is the short way for a function of the books that is a transaction by itself: one round
-trip instead of four. Its connections carry the tenant's role and no tenant; the statement sets that too.
+trip instead of four. Its connections carry the tenant's role and no tenant; the statement sets that too. Those of
+`statement_for(everyone="why", …)` carry the role that sees all.
 """
 
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -21,24 +23,43 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from talktime.db.roles import EVERYONE, LOGIN, TENANT
 
-_ENTER = "SELECT set_config('role', %s, true), set_config('talktime.user_id', %s, true)"
+_BEGIN = {False: "BEGIN", True: "BEGIN ISOLATION LEVEL REPEATABLE READ"}
 
 # A statement that takes longer than this is broken, and one that waits longer for a lock is better tried again.
 _LIMITS = "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s"
 _OPTIONS = f"-c role={LOGIN} {_LIMITS}"
 
 Statements = AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]
+Session = AsyncSession
+"""What a transaction is worked in, by this name for doors, which know of no SQL."""
+Transaction = AbstractAsyncContextManager[Session]
+"""What `Database.transaction` gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Connections of one kind."""
+
+    in_use: int
+    idle: int
+    size_max: int
+    waiting: int
+    """Who waits for one; where the pool does not say so, 0."""
 
 
 class Database:
-    """A pool of connections to one database, and one for single statements."""
+    """A pool of connections to one database, and two for single statements: a user's, and everyone's."""
 
-    def __init__(self, engine: AsyncEngine, statements: Statements) -> None:
-        self.engine = engine
+    def __init__(self, engine: AsyncEngine, statements: Statements, everyones: Statements) -> None:
+        self._engine = engine
+        self.engine = engine.execution_options(isolation_level="READ COMMITTED")
+        """The same pool for whoever needs a bare connection, whose first statement begins a transaction."""
         self._statements = statements
+        self._everyones = everyones
         self._opening = asyncio.Lock()
 
     @asynccontextmanager
@@ -69,47 +90,52 @@ class Database:
         # Without an alias: that would be the name of the one column of a function that gives a single value.
         query = f"SELECT * FROM {function}(set_config('talktime.user_id', %s, true)::uuid{casts})"  # noqa: S608
         values = [str(user), *(value for _, value in arguments)]
+        row = await self._stated(self._statements, query, values)
+        assert row is not None, "a function gives a row"
+        return row
+
+    async def statement_for(
+        self, *, everyone: str, function: str, arguments: Sequence[tuple[str, object]]
+    ) -> dict[str, Any] | None:
+        """The same for a function that must see everyone, for the reason given; None when it gives no row."""
+        assert everyone, "a statement says why it is everyone's"
+        query = f"SELECT * FROM {function}({', '.join(f'%s::{kind}' for kind, _ in arguments)})"  # noqa: S608
+        return await self._stated(self._everyones, query, [value for _, value in arguments])
+
+    async def _stated(self, pool: Statements, query: str, values: Sequence[object]) -> dict[str, Any] | None:
+        if pool.closed:
+            async with self._opening:
+                if pool.closed:
+                    await pool.open()
         try:
-            return await self._stated(query, values)
+            for attempt in (1, 2):
+                async with pool.connection() as connection:
+                    try:
+                        return await (await connection.execute(query.encode(), values)).fetchone()
+                    except psycopg.OperationalError:
+                        if not connection.broken or attempt == 2:
+                            raise
         except psycopg.Error as error:
             raise DBAPIError.instance(query, None, error, psycopg.Error, hide_parameters=True) from error
-
-    async def _stated(self, query: str, values: Sequence[object]) -> dict[str, Any]:
-        if self._statements.closed:
-            async with self._opening:
-                if self._statements.closed:
-                    await self._statements.open()
-        for attempt in (1, 2):
-            async with self._statements.connection() as connection:
-                try:
-                    row = await (await connection.execute(query.encode(), values)).fetchone()
-                except psycopg.OperationalError:
-                    if not connection.broken or attempt == 2:
-                        raise
-                else:
-                    assert row is not None, "a function gives a row"
-                    return row
         raise AssertionError("unreachable")
 
     @asynccontextmanager
     async def _entered(self, user: uuid.UUID | None, snapshot: bool) -> AsyncIterator[AsyncConnection]:
         """A connection in a transaction with its role set, rolled back unless the block commits."""
-        values = (EVERYONE, "") if user is None else (TENANT, str(user))
-        async with self.engine.connect() as connection:
+        role, whose = (EVERYONE, "") if user is None else (TENANT, str(uuid.UUID(int=user.int)))
+        # In one round trip, and past what SQLAlchemy does for a statement: every transaction begins with it.
+        enter = f"{_BEGIN[snapshot]}; SET LOCAL ROLE {role}; SET LOCAL talktime.user_id TO '{whose}'"
+        async with self._engine.connect() as connection:
             for attempt in (1, 2):
-                if snapshot:
-                    await connection.execution_options(isolation_level="REPEATABLE READ")
                 driver = (await connection.get_raw_connection()).driver_connection
                 assert isinstance(driver, psycopg.AsyncConnection)
                 try:
-                    # Every transaction begins with it, so it goes past what SQLAlchemy does for a statement: a tenth of
-                    # a short transaction's time.
-                    await driver.execute(_ENTER, values, prepare=True)
+                    await driver.execute(enter.encode(), prepare=False)
                 except psycopg.Error as error:
                     # The server was restarted while this connection lay in the pool. Nothing was done on it yet, so a
                     # fresh one is as good; if that fails too, the database really is away.
                     if not driver.closed or attempt == 2:
-                        raise DBAPIError.instance(_ENTER, None, error, psycopg.Error, hide_parameters=True) from error
+                        raise DBAPIError.instance(enter, None, error, psycopg.Error, hide_parameters=True) from error
                     # SQLAlchemy must see for itself that it is gone: then it gives up all that are as old.
                     with contextlib.suppress(DBAPIError):
                         await connection.exec_driver_sql("SELECT 1")
@@ -120,9 +146,22 @@ class Database:
             await connection.begin()
             yield connection
 
+    def pools(self) -> Mapping[str, "Pool"]:
+        """How its connections stand at the moment."""
+        queue = self._engine.pool
+        assert isinstance(queue, AsyncAdaptedQueuePool), type(queue)
+        found = {"transactions": Pool(queue.checkedout(), queue.checkedin(), queue.size(), 0)}
+        for name, pool in (("statements", self._statements), ("everyones", self._everyones)):
+            figures = pool.get_stats()
+            idle = figures.get("pool_available", 0)
+            in_use = max(0, figures.get("pool_size", 0) - idle)
+            found[name] = Pool(in_use, idle, pool.max_size, figures.get("requests_waiting", 0))
+        return found
+
     async def close(self) -> None:
-        await self.engine.dispose()
+        await self._engine.dispose()
         await self._statements.close()
+        await self._everyones.close()
 
 
 def connect(url: str, *, connections_max: int = 16) -> Database:
@@ -133,11 +172,17 @@ def connect(url: str, *, connections_max: int = 16) -> Database:
         pool_size=connections_max,
         max_overflow=0,
         pool_timeout=10,
+        # `transaction()` says BEGIN itself, together with whose it is.
+        isolation_level="AUTOCOMMIT",
         # What was said, and who called, would stand in the text of an error otherwise.
         hide_parameters=True,
         connect_args={"options": _OPTIONS, "connect_timeout": 5, "application_name": "talktime"},
     )
-    statements: Statements = AsyncConnectionPool(
+    return Database(engine, _statements(url, TENANT, connections_max), _statements(url, EVERYONE, connections_max))
+
+
+def _statements(url: str, role: str, connections_max: int) -> Statements:
+    return AsyncConnectionPool(
         url,
         min_size=0,
         max_size=connections_max,
@@ -151,9 +196,8 @@ def connect(url: str, *, connections_max: int = 16) -> Database:
             "autocommit": True,
             "prepare_threshold": 0,
             "row_factory": dict_row,
-            "options": f"-c role={TENANT} {_LIMITS}",
+            "options": f"-c role={role} {_LIMITS}",
             "connect_timeout": 5,
             "application_name": "talktime",
         },
     )
-    return Database(engine, statements)

@@ -3,15 +3,19 @@ signed is not believed, not stored, and gets no hint.
 """
 
 import asyncio
+import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
 
 from talktime import inbox, log
-from talktime.calls import legs, lifecycle, transfers
+from talktime.calls import coming_back, legs, lifecycle, standing_in, transfers
+from talktime.calls.coming_back import Returned
 from talktime.calls.routing import Route, fallback_answer
+from talktime.calls.standing_in import StandIn
 from talktime.carriers import contract
 from talktime.carriers.contract import (
     Announce,
@@ -24,9 +28,11 @@ from talktime.carriers.contract import (
     Report,
     Ring,
     Talk,
+    TurnAway,
 )
+from talktime.db.base import new_id
 from talktime.errors import NotFound
-from talktime.hooks.token import media_parameters
+from talktime.hooks.token import BACK_FROM, media_parameters
 from talktime.http.body import read_body
 from talktime.http.context import Context, context_of
 from talktime.http.problems import DATABASE_AWAY, problem
@@ -47,19 +53,25 @@ Read = TypeVar("Read")
 
 @router.post("/{carrier}/ring")
 async def ring(carrier: str, request: Request) -> Response:
-    """Somebody is calling: answer with what the carrier is to do. No network on this path, one transaction."""
+    """Somebody is calling: answer with what the carrier is to do. No network on this path; what is decided is decided
+    in one transaction."""
     context = context_of(request)
     company = company_of(context, carrier)
+    began, began_ns = time.perf_counter(), time.time_ns()
     rang = _read(company, await _signed(request, context), company.read_ring)
     if isinstance(rang, Response):
         return rang
-    decision = await _decide(context, carrier, rang)
+    decision, instead = await _decide(context, carrier, rang)
     if decision.route == Route.TALK and decision.agent is not None:
         context.socket_promised(rang.call_id)
         context.receptionists.expect(decision.agent)
     if decision.route == Route.UNKNOWN_NUMBER:
         _LOGGER.warning("a number that nobody answers was called", carrier_call_id=rang.call_id)
-    reply = company.reply(_answer(context, carrier, rang.call_id, decision))
+    reply = company.reply(_answer(context, carrier, rang.call_id, decision, instead))
+    context.counters.rang(decision.route, time.perf_counter() - began)
+    if decision.fresh and decision.user_id is not None and decision.call_id is not None:
+        talks = decision.route == Route.TALK
+        context.traces.rang(decision.user_id, decision.call_id, decision.route.value, began_ns=began_ns, talks=talks)
     return Response(reply.body, media_type=reply.content_type)
 
 
@@ -72,7 +84,7 @@ async def report(carrier: str, request: Request) -> Response:
     told = _read(company, signed, company.read_report)
     if isinstance(told, Response):
         return told
-    await inbox.accept(context.database, context.jobs, _event(carrier, told, signed))
+    await inbox.accept(context.database, _event(carrier, told, signed))
     return Response(status_code=204)
 
 
@@ -91,24 +103,28 @@ async def leg_report(carrier: str, user: uuid.UUID, leg: uuid.UUID, request: Req
         await legs.name(db, carrier, user, leg, told.call_id)
         # That it rings changes nothing: what is stored and not over was answered (`lifecycle.report`).
         if told.state is not LegState.RINGING and await inbox.store(db, event):
-            await context.jobs.enqueue(db, inbox.DRAIN_JOB)
+            await context.jobs.enqueue_once(db, inbox.DRAIN_JOB)
     return Response(status_code=204)
 
 
 @router.post("/{carrier}/leg/{user}/{leg}/after")
 async def after_leg(carrier: str, user: uuid.UUID, leg: uuid.UUID, request: Request) -> Response:
-    """The leg is over: who talked to the person hangs up, and who did not is told. What became of the leg is not read
-    from here but from its report."""
+    """The leg is over: who talked to the person hangs up, and who did not goes back to the agent, or is told. How long
+    it was is not read from here but from its report."""
     context = context_of(request)
     company = company_of(context, carrier)
     asked = _read(company, await _signed(request, context), company.read_forwarded)
     if isinstance(asked, Response):
         return asked
-    answer = Announce(text="", language="en")  # says nothing, and hangs up
+    answer: Answer = Announce(text="", language="en")  # says nothing, and hangs up
     if not asked.answered:
         try:
             async with asyncio.timeout(_DECIDE_SECONDS), context.database.transaction(user=user) as db:
-                answer = await transfers.unanswered(db, user, leg)
+                back = await coming_back.come_back(db, user, leg, new_id()) if context.taking_calls else None
+                if back is None:
+                    answer = await coming_back.unanswered(db, user, leg)
+            if back is not None:
+                answer = _back(context, carrier, leg, back)
         except DATABASE_AWAY as error:
             _LOGGER.error("a transfer's end did not reach the database", leg_id=str(leg), error=type(error).__name__)
     reply = company.reply(answer)
@@ -117,8 +133,12 @@ async def after_leg(carrier: str, user: uuid.UUID, leg: uuid.UUID, request: Requ
 
 def forward_to(settings: Settings, carrier: str, user: uuid.UUID, leg: uuid.UUID, *, number: str) -> Forward:
     """What `transfers.begin` needs to know of a person's number: the carrier reports the leg to us, here."""
+    return _reported(settings, carrier, user, leg, Forward(number=number))
+
+
+def _reported(settings: Settings, carrier: str, user: uuid.UUID, leg: uuid.UUID, forward: Forward) -> Forward:
     doors = f"{settings.base_url}/hooks/{carrier}/leg/{user}/{leg}"
-    return Forward(number=number, reports_url=doors, after_url=f"{doors}/after")
+    return replace(forward, reports_url=doors, after_url=f"{doors}/after")
 
 
 def _event(carrier: str, told: Report, signed: contract.Request) -> Incoming:
@@ -132,18 +152,24 @@ def _event(carrier: str, told: Report, signed: contract.Request) -> Incoming:
     )
 
 
-async def _decide(context: Context, carrier: str, rang: Ring) -> lifecycle.Decision:
-    """What the caller gets. Whatever goes wrong here, they hear a voice, well before the carrier gives up on us."""
+async def _decide(context: Context, carrier: str, rang: Ring) -> tuple[lifecycle.Decision, StandIn | None]:
+    """What the caller gets, and who is rung instead of the agent. Whatever goes wrong here, they hear a voice, well
+    before the carrier gives up on us."""
     try:
         async with asyncio.timeout(_DECIDE_SECONDS):
+            found = await lifecycle.find_ring(context.database, carrier, rang)
+            if found is None or not found.rings_people:
+                taking_calls = context.taking_calls
+                return await lifecycle.decide(context.database, carrier, rang, found, taking_calls=taking_calls), None
             async with context.database.transaction(everyone=lifecycle.RING_WHY) as db:
-                return await lifecycle.ring(db, carrier, rang, taking_calls=context.taking_calls)
+                decision = await lifecycle.ring(db, carrier, rang, taking_calls=context.taking_calls)
+                return decision, await standing_in.stand_in(db, decision)
     except DATABASE_AWAY as error:
         # What was not committed is not held; what was is released with its ring lease.
         _LOGGER.error("a ring did not reach the database", carrier_call_id=rang.call_id, error=type(error).__name__)
     except Exception as error:  # a dead line is the worst answer to a mistake of ours
         _LOGGER.error("a ring could not be decided", carrier_call_id=rang.call_id, exc_info=error)
-    return lifecycle.Decision(Route.TROUBLE)
+    return lifecycle.Decision(Route.TROUBLE), None
 
 
 def company_of(context: Context, name: str) -> Carrier:
@@ -180,7 +206,25 @@ def _read(company: Carrier, signed: contract.Request, read: Callable[[contract.R
         return problem(400, "The request is not of the carrier's form.")
 
 
-def _answer(context: Context, carrier: str, carrier_call_id: str, decision: lifecycle.Decision) -> Answer:
+def _back(context: Context, carrier: str, leg: uuid.UUID, back: Returned) -> Answer:
+    """Connect a caller to their agent again; that they come back from a leg is said for the agent's first words."""
+    user, _, _ = back.agent
+    context.socket_promised(back.carrier_call_id)
+    context.receptionists.expect(back.agent)
+    signed = media_parameters(context.settings.secret, carrier, back.carrier_call_id, user, back.call_id)
+    return Talk(
+        stream_url=f"{context.settings.media_url}/hooks/{carrier}/media", parameters={**signed, BACK_FROM: str(leg)}
+    )
+
+
+def _answer(
+    context: Context, carrier: str, carrier_call_id: str, decision: lifecycle.Decision, instead: StandIn | None
+) -> Answer:
+    if instead is not None and instead.forward is None:
+        return TurnAway()
+    if instead is not None and instead.forward is not None:
+        assert decision.user_id is not None
+        return _reported(context.settings, carrier, decision.user_id, instead.leg_id, instead.forward)
     if decision.route == Route.TALK:
         assert decision.user_id is not None
         assert decision.call_id is not None

@@ -14,13 +14,18 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketState
 
 from talktime import log
-from talktime.agents.opening_hours import OpeningHours
+from talktime.agents.checking import AI_DOWN
+from talktime.agents.content import TAKE_MESSAGE
+from talktime.agents.prompt import moment_of
 from talktime.calls import costs, lifecycle
+from talktime.calls.coming_back import Before
 from talktime.calls.lifecycle import Answered
+from talktime.calls.transfers import TRANSFERRED, Transfer
 from talktime.carriers.contract import Audio, BadMessage, Carrier, Media, Stopped
 from talktime.credits.models import NotCharged
 from talktime.errors import ProviderError
 from talktime.hooks.outbox import GONE, Outbox
+from talktime.hooks.putting_through import PuttingThrough, greeted_again, recalled
 from talktime.http.context import Context
 from talktime.http.problems import DATABASE_AWAY, DATABASE_SAYS_NO
 from talktime.speech.contract import Moment, Tool
@@ -46,7 +51,7 @@ _OFFER_TIMES = 60
 _LEAVE_SECONDS = 6.0
 _OUR_FAULT = {"error": NotCharged.PLATFORM_FAULT, "ai_down": NotCharged.PLATFORM_FAULT}
 _TAKE_MESSAGE = Tool(
-    "take_message",
+    TAKE_MESSAGE,
     "Take a message for the people of the business, once the caller has said it.",
     {
         "type": "object",
@@ -76,8 +81,10 @@ class LiveCall:
         carrier_call_id: str,
         receptionist: Receptionist,
         answered: float,
+        before: Before | None = None,
     ) -> None:
-        """`answered` is the moment, on the monotonic clock, from which the talk is counted."""
+        """`answered` is the moment, on the monotonic clock, from which the talk is counted. `before` is what was before
+        a caller came back from a person who did not answer."""
         self._context = context
         self._company = company
         self._websocket = websocket
@@ -86,23 +93,29 @@ class LiveCall:
         self._carrier_call_id = carrier_call_id
         self._receptionist = receptionist
         self._answered = answered
+        self._answered_ns = time.time_ns() - int((time.monotonic() - answered) * 1e9)
+        """The same moment by the clock on the wall."""
         self._turns: asyncio.Queue[Turn | None] = asyncio.Queue()
         self._line_is_gone = False
+        self._socket_is_gone = False
         self._heard_at = time.monotonic()
         """When the last frame of the caller came."""
         self._usage = Usage()
         self._outbox = Outbox(websocket.send)
         self._log = _LOGGER.bind(call_id=str(call.call_id), user_id=str(call.user_id))
+        self._through = PuttingThrough(context, company, call, receptionist, lambda: self._conversation)
         self._conversation = Conversation(
             Line(translator, self._send, lambda: None),
             Providers([context.trio.transcriber], [context.trio.thinker], [context.trio.speaker]).counting(self._usage),
-            receptionist.brief,
+            receptionist.brief if before is None else greeted_again(receptionist, before),
             self._moment,
             call_key=str(call.call_id),
             engine=engine,
             settings=receptionist.settings,
-            tools=Tools((_TAKE_MESSAGE,), {"take_message": self._take_message}),
+            tools=self._tools(),
             journal=self,
+            recalled=recalled(before) if before is not None else (),
+            is_relieved=receptionist.stand_in is not None,
         )
         self._metered = Metered(
             user_id=call.user_id,
@@ -126,9 +139,14 @@ class LiveCall:
             seconds = max(0.0, ended_at - self._answered)
             self._context.meter.talk_ended(self._metered, int(seconds))
             receiving.cancel()
+            transfer = await self._through.settled()
+            if ended.reason == AI_DOWN and not (self._line_is_gone or self._socket_is_gone):
+                transfer = await self._through.relieve(ended.reason)
+            elif transfer is not None and transfer.is_dialled and ended.error is None:
+                ended = replace(ended, reason=TRANSFERRED)
             hung_up = False
             try:
-                hung_up = await self._hang_up()
+                hung_up = await self._hang_up(transfer)
                 await self._close_socket()
             finally:
                 # Whatever becomes of the line, what was said is kept and what was talked is settled.
@@ -147,6 +165,12 @@ class LiveCall:
     def turn(self, turn: Turn) -> None:
         """Take a finished turn of the conversation; it is stored as soon as the database takes it."""
         self._turns.put_nowait(turn)
+        if turn.latency is not None:
+            self._context.counters.answered(turn.latency)
+        for use in turn.tools:
+            self._context.counters.used_tool(succeeded=use.succeeded)
+        if self._context.traces.is_on:
+            self._context.traces.turn(self._call.user_id, self._call.call_id, turn, answered_ns=self._answered_ns)
 
     def leave(self) -> None:
         """The process is being stopped and will not wait: say goodbye."""
@@ -187,6 +211,7 @@ class LiveCall:
             return
         except GONE:
             pass
+        self._socket_is_gone = True
         self._conversation.end("caller_hung_up", "CALLER")
 
     async def _next_message(self) -> MutableMapping[str, Any]:
@@ -201,9 +226,9 @@ class LiveCall:
             async with asyncio.timeout(_LAST_LOOK_SECONDS):
                 return await self._websocket.receive()
 
-    async def _hang_up(self) -> bool:
+    async def _hang_up(self, transfer: Transfer | None) -> bool:
         """End the call at the carrier: first its API, then the socket. False when the carrier did not take it."""
-        if self._line_is_gone:
+        if self._line_is_gone or self._through.has_line(transfer, line_closed=self._socket_is_gone):
             return True
         try:
             await self._company.hang_up(self._carrier_call_id)
@@ -226,6 +251,7 @@ class LiveCall:
             self._log.error("a conversation failed", exc_info=ended.error)
 
         database, user, call = self._context.database, self._call.user_id, self._call.call_id
+        began_ns = time.time_ns()
         what: dict[str, Any] = {
             "seconds": seconds,
             "reason": ended.reason,
@@ -243,6 +269,15 @@ class LiveCall:
                         db, HANG_UP_JOB, carrier=self._company.name, carrier_call_id=self._carrier_call_id
                     )
             self._log.info("call finished", reason=ended.reason, seconds=done.seconds, charged=done.charged)
+            self._context.traces.finished(
+                user,
+                call,
+                began_ns=began_ns,
+                reason=ended.reason,
+                seconds=done.seconds,
+                charged=done.charged,
+                failed=what["failed"],
+            )
 
         if await self._offer(settle):
             await self._note_costs()
@@ -293,11 +328,16 @@ class LiveCall:
         return False
 
     def _moment(self) -> Moment:
-        now, language = datetime.now(UTC), self._receptionist.brief.language
-        if self._receptionist.hours is None:
-            unknown = OpeningHours(zone=self._receptionist.zone, week=((),) * 7)
-            return replace(unknown.moment(now, language), opening="")
-        return self._receptionist.hours.moment(now, language)
+        receptionist = self._receptionist
+        return moment_of(receptionist.hours, receptionist.zone, receptionist.brief.language, datetime.now(UTC))
+
+    def _tools(self) -> Tools:
+        tools = Tools()
+        if TAKE_MESSAGE in self._receptionist.tools:
+            tools = tools.with_(_TAKE_MESSAGE, self._take_message)
+        if (put_through := self._through.tool) is not None:
+            tools = tools.with_(put_through, self._through.use)
+        return tools
 
     async def _take_message(self, arguments: Mapping[str, Any], _key: str) -> str:
         """Keep a caller's message with the call; asked twice it says the same thing twice."""

@@ -12,7 +12,8 @@ from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from talktime import log
-from talktime.calls import lifecycle
+from talktime.calls import coming_back, lifecycle
+from talktime.calls.coming_back import Before
 from talktime.calls.lifecycle import Answered
 from talktime.carriers import contract
 from talktime.carriers.contract import BadMessage, BadSignature, Carrier, Media, Started
@@ -20,7 +21,7 @@ from talktime.credits.models import NotCharged
 from talktime.errors import ProviderError
 from talktime.hooks.live import HANG_UP_JOB, LIMIT_JOB, LiveCall
 from talktime.hooks.outbox import GONE
-from talktime.hooks.token import call_of
+from talktime.hooks.token import BACK_FROM, call_of
 from talktime.http.context import Context, context_of
 from talktime.http.problems import DATABASE_AWAY
 
@@ -58,7 +59,9 @@ async def media(websocket: WebSocket, carrier: str) -> None:
     arriving = _Arriving()
     context.call_began(arriving)
     try:
-        await _carry(context, company, websocket, translator, started=started, whose=whose)
+        # Whatever is logged from here on, by whomever, says whose call it is about.
+        with log.about(user_id=whose[0], call_id=whose[1]):
+            await _carry(context, company, websocket, translator, started=started, whose=whose)
     finally:
         context.call_ended(arriving)
 
@@ -79,11 +82,14 @@ async def _carry(
     started: Started,
     whose: tuple[uuid.UUID, uuid.UUID],
 ) -> None:
-    answered = time.monotonic()
+    answered, began_ns = time.monotonic(), time.time_ns()
+    before: Before | None = None
     try:
         async with asyncio.timeout(_ANSWER_SECONDS), context.database.transaction(user=whose[0]) as db:
             call = await lifecycle.answer(db, *whose, context.meter.owner)
             if call is not None:
+                if BACK_FROM in started.parameters:
+                    before = await coming_back.before(db, *whose)
                 await context.jobs.enqueue(
                     db,
                     LIMIT_JOB,
@@ -92,6 +98,7 @@ async def _carry(
                     user=str(call.user_id),
                     agent=str(call.agent_id),
                     version=call.agent_version,
+                    **({"since_ring_seconds": before.since_ring_seconds} if before is not None else {}),
                 )
     except DATABASE_AWAY as error:
         _LOGGER.error("a call could not be answered", call_id=str(whose[1]), error=type(error).__name__)
@@ -101,6 +108,7 @@ async def _carry(
         _LOGGER.warning("a media socket with a spent token was closed", call_id=str(whose[1]))
         await _close(websocket, _POLICY)
         return
+    context.traces.answered(call.user_id, call.call_id, began_ns=began_ns)
     try:
         live = LiveCall(
             context,
@@ -112,6 +120,7 @@ async def _carry(
             carrier_call_id=started.call_id,
             receptionist=await context.receptionists.get((call.user_id, call.agent_id, call.agent_version)),
             answered=answered,
+            before=before,
         )
         await live.carry()
     except Exception as error:

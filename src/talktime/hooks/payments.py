@@ -41,5 +41,5 @@ async def told(gateway: str, request: Request) -> Response:
     except BadMessage as error:
         _LOGGER.warning("a request of the payment company made no sense", gateway=company.name, error=str(error))
         return problem(400, "The request is not of the payment company's form.")
-    await inbox.accept(context.database, context.jobs, till.told(company, notice, body, headers))
+    await inbox.accept(context.database, till.told(company, notice, body, headers))
     return Response(status_code=204)

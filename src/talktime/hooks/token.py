@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from talktime.carriers.contract import Started
 from talktime.security import is_signed, sign
 
+BACK_FROM = "back_from"
+"""A parameter beside those that are signed: the caller comes back from this leg. Nothing is believed of it but that the
+call is to be asked about."""
 _PURPOSE = "media socket"
 
 

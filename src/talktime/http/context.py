@@ -12,6 +12,8 @@ from starlette.requests import HTTPConnection
 from talktime.carriers.contract import Carrier
 from talktime.db.session import Database
 from talktime.gateways.contract import Gateway
+from talktime.http.counters import Counters
+from talktime.http.tracing import Traces
 from talktime.jobs import Jobs
 from talktime.payments.till import Till
 from talktime.settings import Settings
@@ -50,6 +52,10 @@ class Context:
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
     _promised: dict[str, float] = field(default_factory=dict)
     """Calls that were told to open a media socket here, and when (monotonic)."""
+    counters: Counters = field(default_factory=Counters)
+    """What this process counts."""
+    traces: Traces = field(default_factory=Traces)
+    """Where a trace of each call goes, if anywhere."""
     dead: list[str] = field(default_factory=list)
     """Background work that died of a mistake of ours; a process with any is not ready."""
 

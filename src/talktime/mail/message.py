@@ -51,6 +51,16 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A document that goes with a mail."""
+
+    name: str
+    """`TT-000017.pdf`: ours, not a person's."""
+    content: bytes
+    kind: str = "application/pdf"
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """One mail to be sent."""
 
@@ -59,6 +69,9 @@ class Mail:
     to: Sequence[str]
     language: str
     words: Words
+    attachments: Sequence[Attachment] = ()
+    off_url: str | None = None
+    """Where a program of the reader's says, with one POST, that they want no more of these (RFC 8058)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +121,17 @@ def to_message(mail: Mail, sender: Sender, *, text: str, html: str, now: datetim
     message["Content-Language"] = mail.language
     # Nobody's holiday is to answer us (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"
+    if mail.off_url is not None:
+        message["List-Unsubscribe"] = f"<{mail.off_url}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     # Base64 keeps every line short and every byte as it is, whatever the servers on the way do with 8 bits.
     message.set_content(text, charset="utf-8", cte="base64")
     message.add_alternative(html, subtype="html", charset="utf-8", cte="base64")
+    for attachment in mail.attachments:
+        maintype, _, subtype = attachment.kind.partition("/")
+        message.add_attachment(
+            attachment.content, maintype=maintype, subtype=subtype, filename=_one_line(attachment.name)
+        )
     return message
 
 

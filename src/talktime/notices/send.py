@@ -2,15 +2,17 @@
 
 The rule: who sends a notice is settled and committed before it is sent, and that it went out is written in a second
 transaction. A process that dies between the two has it sent again, with the same Message-ID; two processes at once send
-it once.
+it once. What is not kept with a notice is gathered in between, and stands in no row of it.
 """
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime import log
@@ -19,9 +21,10 @@ from talktime.alerts.board import raise_alert
 from talktime.credits.forecast import days_left
 from talktime.db.session import Database
 from talktime.errors import ProviderError
-from talktime.mail.message import Mail, Undeliverable
+from talktime.mail.message import Attachment, Mail, Undeliverable
 from talktime.mail.send import Mailer
-from talktime.notices.kinds import language_of
+from talktime.notices.choices import OFF_HOOK, OFF_PAGE, path_off
+from talktime.notices.kinds import KINDS, language_of
 from talktime.notices.models import Notice
 from talktime.notices.words import NoWords, words_of
 
@@ -33,7 +36,33 @@ _FAILURES_MAX = 3
 _CLAIMED = timedelta(minutes=5)
 """Longer than sending can take: until then whoever claimed a notice is believed to be at it."""
 _AGAIN_MAX = timedelta(hours=6)
+_DATABASE_FAILS = (SQLAlchemyError, OSError)
+"""What is not this mail's fault: the round ends, and the next one goes on."""
 _TRIED_FOR = timedelta(days=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What a mail is to be about, for whoever puts together what it says."""
+
+    user_id: uuid.UUID
+    kind: str
+    detail: Mapping[str, Any]
+    created_at: datetime
+    language: str
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What was put together for one mail: values for its template (`Kind.gathers`), and what goes with it."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    attachments: Sequence[Attachment] = ()
+
+
+Gather = Callable[[Database, Occasion], Awaitable[Gathered | None]]
+"""Puts together what a mail says when it is sent; None when there is nothing any more. Opens its own transactions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +78,23 @@ class _Claimed:
     address: str
     name: str
     locale: str
+    zone: str
     days_left: int | None
 
 
-async def send_notices(database: Database, mailer: Mailer, *, base_url: str) -> int:
-    """Send what is due, oldest first; gives how many were sent. What fails is put off, and given up after four days."""
+async def send_notices(
+    database: Database,
+    mailer: Mailer,
+    *,
+    base_url: str,
+    gatherers: Mapping[str, Gather] | None = None,
+    secret: bytes | None = None,
+) -> int:
+    """Send what is due, oldest first; gives how many were sent. What fails is put off, and given up after four days.
+
+    `gatherers` put together what the kinds say that are not told with all of it; `secret` signs the links by which
+    somebody switches off what they chose, and without one there are none.
+    """
     sent = failures = 0
     while sent < _PER_RUN_MAX and failures < _FAILURES_MAX:
         async with database.transaction(everyone=_WHY) as db:
@@ -61,7 +102,19 @@ async def send_notices(database: Database, mailer: Mailer, *, base_url: str) -> 
         if notice is None:
             break
         try:
-            await mailer.send(_mail(notice, base_url))
+            gathered = await _gather(database, notice, (gatherers or {}).get(notice.kind))
+        except _DATABASE_FAILS:
+            raise
+        except Exception as error:  # a mistake in one mail keeps nobody else's back
+            _LOGGER.error("a mail could not be put together", notice_id=str(notice.id), exc_info=error)
+            failures += 1
+            await _put_off(database, notice, datetime.now(UTC))
+            continue
+        if gathered is None:
+            await _finish(database, notice, dropped_at=datetime.now(UTC), dropped_reason="nothing left to tell")
+            continue
+        try:
+            await mailer.send(_mail(notice, base_url, gathered, secret))
         except NoWords as error:
             _LOGGER.error("a notice cannot be put into words", notice_id=str(notice.id), error=str(error))
             await _drop(database, notice, "no words")
@@ -110,12 +163,30 @@ async def _claim_next(db: AsyncSession, now: datetime) -> _Claimed | None:
         address=user.email,
         name=user.name,
         locale=user.locale,
+        zone=user.zone,
         days_left=lasts,
     )
 
 
-def _mail(notice: _Claimed, base_url: str) -> Mail:
+async def _gather(database: Database, notice: _Claimed, gather: Gather | None) -> Gathered | None:
+    """What it says beyond its detail; None when there is nothing left to tell."""
+    kind = KINDS.get(notice.kind)
+    found = None
+    if gather is not None:
+        language = language_of(notice.locale)
+        about = Occasion(notice.user_id, notice.kind, notice.detail, notice.created_at, language, notice.zone)
+        found = await gather(database, about)
+    if found is None and kind is not None and kind.is_empty_without:
+        return None
+    return found or Gathered()
+
+
+def _mail(notice: _Claimed, base_url: str, gathered: Gathered, secret: bytes | None) -> Mail:
     language = language_of(notice.locale)
+    choice = KINDS[notice.kind].choice if notice.kind in KINDS else None
+    off = None
+    if choice is not None and secret is not None:
+        off = path_off(secret, notice.user_id, choice)
     words = words_of(
         notice.kind,
         notice.detail,
@@ -123,8 +194,11 @@ def _mail(notice: _Claimed, base_url: str) -> Mail:
         language=language,
         base_url=base_url,
         days_left=notice.days_left,
+        gathered=gathered.values,
+        off_url=None if off is None else base_url + off,
     )
-    return Mail(notice.id, (notice.address,), language, words)
+    hook = None if off is None else base_url + OFF_HOOK + off.removeprefix(OFF_PAGE)
+    return Mail(notice.id, (notice.address,), language, words, gathered.attachments, hook)
 
 
 async def _put_off(database: Database, notice: _Claimed, now: datetime) -> None:
@@ -147,7 +221,7 @@ async def _drop(database: Database, notice: _Claimed, reason: str) -> None:
             await raise_alert(db, "notice_failed", notice.user_id, detail)
 
 
-async def _finish(database: Database, notice: _Claimed, **values: datetime) -> None:
+async def _finish(database: Database, notice: _Claimed, **values: datetime | str) -> None:
     async with database.transaction(everyone=_WHY) as db:
         await db.execute(_open(notice).values(**values))
 

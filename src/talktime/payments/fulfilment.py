@@ -90,6 +90,7 @@ async def _paid(db: AsyncSession, jobs: Jobs, billing: Billing, notice: Notice, 
         if went_back is None:
             return "wrong currency"
         await matching.remember(db, purchase, payment_id=notice.payment_id)
+        await _say_granted(db, notice, purchase)
         await refunds.carry_over(db, billing, purchase, went_back)
         return "granted already"
     went_back = await _went_back(db, notice, purchase)
@@ -122,6 +123,7 @@ async def _paid(db: AsyncSession, jobs: Jobs, billing: Billing, notice: Notice, 
         await matching.alert(db, "paid_after_closing", purchase.gateway, notice, purchase)
     if notice.payment_id is not None:
         await inbox.wake(db, purchase.gateway, waits_for(notice.payment_id))
+    await _say_granted(db, notice, purchase)
     # Last, because whoever counts a number makes all others wait. What went back is a document after the invoice's.
     await invoices.issue(db, billing, purchase, notice.payment_id)
     await refunds.carry_over(db, billing, purchase, went_back)
@@ -141,6 +143,12 @@ async def _went_back(db: AsyncSession, notice: Notice, purchase: Purchase) -> Se
         await ungranted.note(db, "wrong_currency", purchase.gateway, notice, purchase)
         return None
     return found
+
+
+async def _say_granted(db: AsyncSession, notice: Notice, purchase: Purchase) -> None:
+    """The operator has nothing to do any more about a payment that granted nothing at first."""
+    if notice.payment_id is not None and purchase.paid_at is not None:
+        await ungranted.granted(db, purchase.gateway, notice.payment_id, purchase.paid_at)
 
 
 def _wrong(notice: Notice, purchase: Purchase) -> tuple[str, str] | None:

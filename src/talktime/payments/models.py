@@ -128,6 +128,8 @@ class Purchase(Model):
         CheckConstraint("credited_at IS NULL OR state = 'PAID'", name="credited_is_paid"),
         CheckConstraint("reversed_credits = 0 OR credited_at IS NOT NULL", name="reversed_was_credited"),
         Index("ix_purchases_user_id_created_at", "user_id", "created_at", "id"),
+        # Everybody's, as the operator reads them.
+        Index("ix_purchases_created_at", "created_at", "id"),
         Index("uq_purchases_user_id_request_key", "user_id", "request_key", unique=True),
         Index(
             "uq_purchases_top_up_in_flight",
@@ -190,6 +192,7 @@ class PaymentReversal(Model):
             "(kind = 'REFUND') = (state IN ('PENDING', 'SUCCEEDED', 'FAILED', 'CANCELED'))", name="state_of_kind"
         ),
         Index("ix_payment_reversals_purchase", "user_id", "purchase_id"),
+        Index("ix_payment_reversals_created_at", "created_at", "user_id", "id"),
     )
 
 

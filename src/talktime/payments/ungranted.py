@@ -2,17 +2,18 @@
 
 The rule: it never reaches the books, neither when it comes nor when it goes back. One that is granted in the end takes
 with it what went back of it, in the same transaction, and from then on is the purchase's alone. The operator has one
-alert for each such payment, and that alert says how much of it went back.
+alert for each such payment, and that alert says how much of it went back, or that it was granted: then it goes.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime import inbox
-from talktime.alerts import amend_alerts, raise_alert
+from talktime.alerts import amend_alerts, put_away, raise_alert
 from talktime.gateways.contract import Notice, NoticeKind
 from talktime.inbox import NotYet
 from talktime.payments import matching
@@ -21,6 +22,13 @@ from talktime.payments.reversal_states import advance, first_state, kind_of, mon
 from talktime.payments.ungranted_models import UngrantedPayment, UngrantedReversal
 
 _MONEY_CAME = frozenset({NoticeKind.PAID, NoticeKind.CHARGE_PAID})
+_ABOUT_THE_PAYMENT = ("unknown_payment", "wrong_amount", "wrong_currency", "paid_twice")
+"""Alerts of a payment that granted nothing. There may be several of one: at first nobody knew it, then its sum was
+wrong."""
+_OF_MONEY_BACK = ("refund_id", "dispute_id", "reversal_id")
+"""What alerts of those kinds name that are about a refund or dispute of it, and stay."""
+_ABOUT_ITS_RETURN = ("ungranted_disputed", "ungranted_returned")
+"""Alerts that ask for something which being granted does not do."""
 
 
 async def note(db: AsyncSession, why: str, gateway: str, notice: Notice, purchase: Purchase | None = None) -> None:
@@ -77,6 +85,19 @@ async def take(db: AsyncSession, gateway: str, payment_id: str) -> Sequence[Ungr
     await _lock(db, gateway, payment_id)
     payment = await _find(db, gateway, payment_id)
     return () if payment is None else await _reversals(db, payment)
+
+
+async def granted(db: AsyncSession, gateway: str, payment_id: str, at: datetime) -> None:
+    """A payment that may have granted nothing at first was granted: every alert about it says when, and those that
+    asked for it to be refunded or credited go, because nothing is left to be done. Again, it changes nothing."""
+    if await _find(db, gateway, payment_id) is None:
+        return
+    about = {"gateway": gateway, "payment_id": payment_id}
+    for kind in (*_ABOUT_THE_PAYMENT, *_ABOUT_ITS_RETURN):
+        await amend_alerts(db, kind, about=about, more={"granted_at": at.isoformat(timespec="seconds")})
+    for kind in _ABOUT_THE_PAYMENT:
+        note = "The payment was granted later."
+        await put_away(db, kind, about=about, without=_OF_MONEY_BACK, decided_by=None, note=note)
 
 
 async def reversal(db: AsyncSession, gateway: str, name: str) -> UngrantedReversal | None:

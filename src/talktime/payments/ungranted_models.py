@@ -29,7 +29,10 @@ class UngrantedPayment(Model):
     currency: Mapped[str]
     created_at: Mapped[CreatedAt]
 
-    __table_args__ = (PrimaryKeyConstraint("gateway", "payment_id"),)
+    __table_args__ = (
+        PrimaryKeyConstraint("gateway", "payment_id"),
+        Index("ix_ungranted_payments_created_at", "created_at", "gateway", "payment_id"),
+    )
 
 
 class UngrantedReversal(Model):

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from talktime.mail.message import is_mailbox
 from talktime.mail.send import OUTBOX
 
 Redact = Callable[[str], str]
@@ -48,7 +49,7 @@ def redacted_value(value: Any, redact: Redact) -> Any:
     return value
 
 
-def without_payer(body: bytes, address: str) -> bytes:
+def without_payer(body: bytes, address: str | None = None) -> bytes:
     """A payment company's event without who paid; handlers read none of it."""
     try:
         return orjson.dumps(without_person(orjson.loads(body), address))
@@ -56,12 +57,13 @@ def without_payer(body: bytes, address: str) -> bytes:
         return body
 
 
-def without_person(value: Any, address: str) -> Any:
-    """A payment company's words without who paid: their e-mail address, and what stands beside it."""
+def without_person(value: Any, address: str | None = None) -> Any:
+    """A payment company's words without who paid: their e-mail address, and what stands beside it; where none is said,
+    without every address."""
     if isinstance(value, list):
         return [without_person(each, address) for each in value]
     if isinstance(value, dict):
-        is_theirs = _is(value.get("email"), address)
+        is_theirs = _is(value.get("email"), address) or (address is None and "email" in value)
         return {
             key: None if is_theirs and key in _PERSON else without_person(each, address) for key, each in value.items()
         }
@@ -112,8 +114,11 @@ def _is_to(message: EmailMessage, address: str) -> bool:
     return field is not None and any(_is(each.addr_spec, address) for each in field.addresses)
 
 
-def _is(value: object, address: str) -> bool:
-    return isinstance(value, str) and value.strip().casefold() == address.casefold()
+def _is(value: object, address: str | None) -> bool:
+    """Whether a value is this address; where none is said, whether it is one at all."""
+    if not isinstance(value, str):
+        return False
+    return is_mailbox(value.strip()) if address is None else value.strip().casefold() == address.casefold()
 
 
 def _redact_message(message: EmailMessage, redact: Redact) -> bool:

@@ -13,7 +13,7 @@ that is left stays until the operator pays it out (`money.payout`).
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import delete, func, or_, select, update
@@ -21,8 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime import log
 from talktime.accounts import audit, sessions
-from talktime.accounts.models import ApiKey, Link, RecoveryCode, Session, User, UserStatus
+from talktime.accounts.models import ApiKey, IdempotencyKey, Link, RecoveryCode, Session, User, UserStatus
 from talktime.accounts.operators import leave_one, one_by_one, require_operator
+from talktime.accounts.people import withdraw
 from talktime.accounts.sessions import Identity
 from talktime.agents.models import Agent
 from talktime.calls import closing as ending
@@ -33,16 +34,16 @@ from talktime.db.session import Database
 from talktime.errors import NotFound
 from talktime.jobs import Handler, Jobs
 from talktime.notices.models import Notice
-from talktime.numbers.models import PhoneNumber, PhoneStatus
+from talktime.numbers import pool
+from talktime.numbers.models import NumberProof, PhoneNumber
 from talktime.payments import saved_card
 from talktime.payments.invoice_models import BillingDetails
 from talktime.privacy import emptying
+from talktime.webhooks import endpoints
 
 WHY = "an account is closed, also what is the operator's in it"
 FINISH_JOB = "privacy.finish_closing"
 SETTLES_SECONDS_MAX = 30.0
-QUARANTINE = timedelta(days=30)
-"""A number rests so long before somebody else gets it, because its callers still ring."""
 _NOBODY = "closed.invalid"
 _LOGGER = log.get(__name__)
 
@@ -146,7 +147,7 @@ async def finish(
     emptied = await emptying.empty_calls(database, user, progress or _quietly)
     await emptying.empty_reports(database, user)
     if found.email != address_of(user):
-        await emptying.empty_payers(database, found.email)
+        await emptying.empty_payers(database, user, found.email)
         if home is not None:
             await emptying.empty_mails(home, found.email)
     async with database.transaction(everyone=WHY) as db:
@@ -207,15 +208,18 @@ async def _shut(
     calls = await ending.open_calls(db, user)
     # After the account and its owner are closed: a purchase that is begun now waits for that, and is refused.
     checkouts = await end_checkouts(db, user)
-    await saved_card.off(db, user)
-    await _lock_out(db, user, now)
+    await saved_card.off(db, user, actor=actor)
+    # An operator leaves nothing open in which they would still be somebody else, and that it ended is written down.
+    await withdraw(db, user, actor)
+    browsers = await _lock_out(db, user, now)
+    await endpoints.close_all(db, user)
     await db.execute(
         update(Agent)
         .where(Agent.user_id == user)
         .values(active=False, archived_at=func.coalesce(Agent.archived_at, now))
         .execution_options(synchronize_session=False)
     )
-    numbers = await _release_numbers(db, user, actor, now)
+    numbers = await _release_numbers(db, user, actor)
     await db.execute(
         update(Notice)
         .where(Notice.user_id == user, Notice.mailed_at.is_(None), Notice.dropped_at.is_(None))
@@ -230,38 +234,37 @@ async def _shut(
             "open_calls": len(calls),
             "checkouts": checkouts,
             "numbers": numbers,
+            "sessions": browsers,
         }
         await audit.record(db, user, actor, "user.closed", before={"status": before.value}, after=after)
         _LOGGER.info("account closed", user_id=str(user), actor_id=str(actor), open_calls=len(calls))
     return _Shut(calls, checkouts)
 
 
-async def _lock_out(db: AsyncSession, user: uuid.UUID, now: datetime) -> None:
-    """Every way in is gone; of keys it stays known that there were some, because the audit log names them."""
-    await db.execute(delete(Session).where(or_(Session.user_id == user, Session.actor_id == user)))
+async def _lock_out(db: AsyncSession, user: uuid.UUID, now: datetime) -> int:
+    """Every way in is gone; gives how many browsers that were. Of keys it stays known that there were some, because the
+    audit log names them."""
+    signed_out = await db.execute(delete(Session).where(Session.user_id == user).returning(Session.id))
     whose = select(func.lower(User.email)).where(User.id == user).scalar_subquery()
     await db.execute(delete(Link).where(or_(Link.user_id == user, func.lower(Link.email) == whose)))
     await db.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user))
+    await db.execute(delete(IdempotencyKey).where(IdempotencyKey.user_id == user))
     await db.execute(
         update(ApiKey)
         .where(ApiKey.user_id == user)
         .values(revoked_at=func.coalesce(ApiKey.revoked_at, now), name="closed")
         .execution_options(synchronize_session=False)
     )
+    return len(signed_out.all())
 
 
-async def _release_numbers(db: AsyncSession, user: uuid.UUID, actor: uuid.UUID, now: datetime) -> int:
+async def _release_numbers(db: AsyncSession, user: uuid.UUID, actor: uuid.UUID) -> int:
     """Their numbers go back and rest."""
-    released = await db.execute(
-        update(PhoneNumber)
-        .where(PhoneNumber.user_id == user)
-        .values(status=PhoneStatus.RELEASED, user_id=None, agent_id=None, quarantine_until=now + QUARANTINE)
-        .returning(PhoneNumber.id)
-        .execution_options(synchronize_session=False)
-    )
-    numbers = released.scalars().all()
+    numbers = (
+        await db.scalars(select(PhoneNumber.id).where(PhoneNumber.user_id == user).order_by(PhoneNumber.id))
+    ).all()
     for number in numbers:
-        await audit.record(db, user, actor, "number.released", before={"number_id": str(number)})
+        await pool.release(db, number, user=user, actor=actor)
     return len(numbers)
 
 
@@ -276,6 +279,8 @@ async def _end(
 async def _anonymise(db: AsyncSession, user: uuid.UUID, actor: uuid.UUID | None) -> None:
     """The person goes, and their language stays: whoever reads an old invoice reads it in that."""
     await emptying.empty_agents(db, user)
+    await emptying.empty_webhooks(db, user)
+    await db.execute(delete(NumberProof).where(NumberProof.user_id == user))
     await db.execute(
         update(BillingDetails)
         .where(BillingDetails.user_id == user)

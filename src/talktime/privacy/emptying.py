@@ -17,6 +17,7 @@ from talktime.calls.models import Call
 from talktime.credits.functions import typed_errors
 from talktime.db.session import Database
 from talktime.inbox import ProviderEvent
+from talktime.payments.models import Purchase, PurchaseDirectory, TopUp
 from talktime.privacy import bodies
 from talktime.privacy.spellings import WORD, Spelling
 
@@ -25,6 +26,7 @@ _BEGIN = uuid.UUID(int=0)
 _CALLS_AT_ONCE = 100
 _CALLS_SEARCHED = 500
 _EVENTS_AT_ONCE = 1000
+_NAMES_AT_ONCE = 100
 
 Progress = Callable[[int], None]
 
@@ -84,6 +86,23 @@ async def redact_calls(database: Database, user: uuid.UUID, who: Spelling) -> in
     return changed + int(told or 0)
 
 
+async def redact_webhooks(database: Database, user: uuid.UUID, who: Spelling) -> int:
+    """Take a number out of what somebody's programs were told, and of what these answered; gives out of how much."""
+    changed, last = 0, _BEGIN
+    while True:
+        async with database.transaction(user=user) as db, typed_errors():
+            page = (
+                await db.execute(
+                    text("SELECT * FROM redact_webhooks_v1(:user, :after, :most, :pattern, :word)"),
+                    {"user": user, "pattern": who.pattern, "word": WORD, "after": last, "most": _EVENTS_AT_ONCE},
+                )
+            ).one()
+        changed += int(page.changed)
+        if page.last is None:
+            return changed
+        last = page.last
+
+
 async def empty_reports(database: Database, user: uuid.UUID | None) -> int:
     """Empty the carriers' reports about forgotten calls of somebody, or of everybody; gives how many."""
     emptied, last = 0, _BEGIN
@@ -113,14 +132,35 @@ async def redact_events(database: Database, who: Spelling, user: uuid.UUID | Non
     return changed
 
 
-async def empty_payers(database: Database, address: str) -> int:
-    """Take who paid out of the payment companies' words, wherever this address stands in them."""
+async def empty_payers(database: Database, user: uuid.UUID, address: str) -> int:
+    """Take who paid out of the payment companies' words: wherever this address stands in them, and wherever something
+    is told of what this customer bought, because they may have had another address then, or typed one there."""
     changed = 0
     async for events in _events(database, f"(?i){re.escape(address)}", None):
         for event in events:
-            body = bodies.without_payer(event.body, address)
-            changed += await _rewrite(database, event, body=body)
+            changed += await _rewrite(database, event, body=bodies.without_payer(event.body, address))
+    names = await _names_of_payments(database, user)
+    for begin in range(0, len(names), _NAMES_AT_ONCE):
+        pattern = "|".join(re.escape(name) for name in names[begin : begin + _NAMES_AT_ONCE])
+        async for events in _events(database, f"(?:{pattern})(?![A-Za-z0-9])", None):
+            for event in events:
+                changed += await _rewrite(database, event, body=bodies.without_payer(event.body))
     return changed
+
+
+async def _names_of_payments(database: Database, user: uuid.UUID) -> list[str]:
+    """What a payment company calls somebody's checkouts, their payments, and them."""
+    async with database.transaction(everyone=WHY) as db:
+        found = await db.scalars(
+            select(PurchaseDirectory.checkout_id)
+            .where(PurchaseDirectory.user_id == user)
+            .union(
+                select(PurchaseDirectory.payment_id).where(PurchaseDirectory.user_id == user),
+                select(Purchase.customer_id).where(Purchase.user_id == user),
+                select(TopUp.customer_id).where(TopUp.user_id == user),
+            )
+        )
+        return sorted(name for name in found if name)
 
 
 async def empty_mails(home: Path, address: str) -> int:
@@ -134,14 +174,19 @@ async def redact_mails(home: Path, who: Spelling, to: str | None) -> int:
 
 
 async def redact_rest(database: Database, who: Spelling, user: uuid.UUID | None) -> int:
-    """Take a number out of alerts, approvals and jobs: of everybody's, or of those about somebody. There should never
-    have been one in them."""
+    """Take a number out of alerts, approvals, jobs and names of requests: of everybody's, or of those about somebody.
+    There should never have been one in them."""
     values = {"user": user, "pattern": who.pattern, "word": WORD}
     changed = 0
     for statement in _REST:
         async with database.transaction(everyone=WHY) as db:
             changed += len((await db.execute(text(statement), values)).all())
     return changed
+
+
+async def empty_webhooks(db: AsyncSession, user: uuid.UUID) -> None:
+    """Take out what somebody's programs were told, and what these answered. Needs a transaction that is everyone's."""
+    await db.execute(text("SELECT empty_webhooks_v1(:user)"), {"user": user})
 
 
 async def empty_agents(db: AsyncSession, user: uuid.UUID) -> None:
@@ -208,11 +253,11 @@ _ABOUT = """
             AND d.carrier_call_id = split_part(provider_events.event_id, ':', 1)
     )
 """
-# What is about nobody in particular is the operator's, and nothing is lost of it.
+# What is about nobody in particular is the operator's, and no customer's to change.
 _REST = (
     """
     UPDATE alerts SET detail = redacted(detail, :pattern, :word), note = regexp_replace(note, :pattern, :word, 'g')
-    WHERE (CAST(:user AS uuid) IS NULL OR user_id IS NULL OR user_id = CAST(:user AS uuid))
+    WHERE (CAST(:user AS uuid) IS NULL OR user_id = CAST(:user AS uuid))
         AND (detail::text ~ :pattern OR note ~ :pattern) RETURNING 1
     """,
     """
@@ -222,5 +267,10 @@ _REST = (
     """
     UPDATE procrastinate_jobs SET args = redacted(args, :pattern, :word)
     WHERE (CAST(:user AS uuid) IS NULL OR args->>'user' = CAST(:user AS text)) AND args::text ~ :pattern RETURNING 1
+    """,
+    # A program may name its request by whom it is about. What it was answered lies sealed, and for a day.
+    """
+    DELETE FROM idempotency_keys
+    WHERE (CAST(:user AS uuid) IS NULL OR user_id = CAST(:user AS uuid)) AND key ~ :pattern RETURNING 1
     """,
 )

@@ -6,7 +6,8 @@ there is no one moment that all of it shows. Rows are paged by keys that never c
 was there is missing; one that changes meanwhile stands in it as it was when its page was read.
 
 The rule: every row is looked for by its owner's id, in the owner's own transaction wherever one reaches it, and no
-secret is ever among them (`shelves.py` says what is in and what is not).
+secret is ever among them (`shelves.py` says what is in and what is not). A customer has one at a time, whichever
+process makes it, because each keeps a database and a processor busy beside calls.
 """
 
 import asyncio
@@ -36,9 +37,10 @@ from talktime.documents import values
 from talktime.documents.export import csv_text, harmless, stream_statement_csv
 from talktime.documents.invoice import render_invoice
 from talktime.documents.statement import render_statement_pdf
-from talktime.errors import NotFound
+from talktime.errors import Conflict, NotFound
 from talktime.payments import invoices
 from talktime.payments.invoice_models import Invoice
+from talktime.privacy.alone import alone
 from talktime.privacy.archive import Archive, Content
 from talktime.privacy.readme import readme
 from talktime.privacy.shelves import SHELVES, Shelf
@@ -71,6 +73,10 @@ _CALL_COLUMNS: dict[str, Any] = {
 }
 
 
+class ExportRuns(Conflict):
+    """Your export is being sent already. Once it is complete, or you broke it off, you can begin another one."""
+
+
 async def stream(database: Database, user: uuid.UUID, *, actor: uuid.UUID | None = None) -> AsyncGenerator[bytes, None]:
     """The archive, piece by piece. `actor` is the operator who asks for somebody else's; else it is the customer.
 
@@ -98,9 +104,18 @@ async def stream(database: Database, user: uuid.UUID, *, actor: uuid.UUID | None
 
 
 def stream_own(database: Database, identity: Identity) -> AsyncGenerator[bytes, None]:
-    """The archive of who is signed in. Raises OwnerOnly, ConfirmFirst."""
+    """The archive of who is signed in. Raises OwnerOnly, ConfirmFirst; with the first piece, too, ExportRuns."""
     sessions.require_confirmed(identity)
-    return stream(database, identity.user_id)
+    return _stream_alone(database, identity.user_id)
+
+
+async def _stream_alone(database: Database, user: uuid.UUID) -> AsyncGenerator[bytes, None]:
+    async with alone(database, f"export {user}") as is_alone:
+        if not is_alone:
+            raise ExportRuns
+        async with contextlib.aclosing(stream(database, user)) as pieces:
+            async for piece in pieces:
+                yield piece
 
 
 def file_name(user: uuid.UUID, now: datetime) -> str:

@@ -81,6 +81,7 @@ async def forget_caller(
     async for each in _everybody(database, user):
         calls += await emptying.empty_calls_of(database, each, who)
         mentions += await emptying.redact_calls(database, each, who)
+        mentions += await emptying.redact_webhooks(database, each, who)
         for place, count in (await _stands_in(database, each, who)).items():
             stands_in[place] = stands_in.get(place, 0) + count
         people += 1
@@ -153,13 +154,17 @@ _STANDS_IN = """
     UNION ALL
     SELECT 'agents', count(*) FROM agent_versions v
     WHERE v.user_id = :user AND concat_ws(
-        ' ', v.greeting, v.instructions, v.knowledge::text, v.phrases::text, v.tools::text, v.fallback::text
+        ' ', v.business, v.greeting, v.instructions, v.facts, v.tone, v.avoid,
+        v.knowledge::text, v.phrases::text, v.tools::text, v.people::text, v.fallback::text
     ) ~ :pattern
+    UNION ALL
+    SELECT 'drafts of agents', count(*) FROM agent_drafts d WHERE d.user_id = :user AND d.content::text ~ :pattern
     UNION ALL
     SELECT 'billing details', count(*) FROM billing_details b
     WHERE b.user_id = :user AND concat_ws(' ', b.name, b.address) ~ :pattern
     UNION ALL
     SELECT 'invoices', count(*) FROM invoices i WHERE i.user_id = :user AND i.buyer::text ~ :pattern
     UNION ALL
-    SELECT 'own numbers', count(*) FROM phone_numbers n WHERE n.user_id = :user AND n.number = :number
+    SELECT 'own numbers', (SELECT count(*) FROM phone_numbers n WHERE n.user_id = :user AND n.number = :number)
+        + (SELECT count(*) FROM number_proofs p WHERE p.user_id = :user AND p.number = :number)
 """

@@ -13,8 +13,12 @@ links.json               links that were sent to you
 keys.json                keys of programs; never the keys themselves
 audit.jsonl              what was done to your account, by whom
 notices.jsonl            what you were told by mail
-agents.json              your agents, and in agent-versions.jsonl what they were published as
-numbers.json             your phone numbers
+mail-choices.json        what you want to be told by mail
+agents.json              your agents, in agent-versions.jsonl what they were published as, and in
+                         agent-drafts.json what is being written for them
+numbers.json             your phone numbers, and in number-proofs.json those that you proved to be yours
+webhooks.json            where your programs are told of what happens; in webhook-events.jsonl,
+                         webhook-deliveries.jsonl and webhook-attempts.jsonl what, when, and what they answered
 calls.csv, calls.jsonl   your calls, and the parts of them that were put through to a person
 turns.jsonl              what was said on them, as it was heard
 charges.jsonl            what was set aside for each call, at which price, and what became of it
@@ -48,8 +52,12 @@ links.json               Links, die Ihnen geschickt wurden
 keys.json                Schlüssel von Programmen; nie die Schlüssel selbst
 audit.jsonl              was an Ihrem Konto geschah, und durch wen
 notices.jsonl            was Ihnen per E-Mail mitgeteilt wurde
-agents.json              Ihre Agenten, in agent-versions.jsonl jede veröffentlichte Fassung
-numbers.json             Ihre Telefonnummern
+mail-choices.json        was Sie per E-Mail hören möchten
+agents.json              Ihre Agenten, in agent-versions.jsonl jede veröffentlichte Fassung, in
+                         agent-drafts.json, was gerade für sie geschrieben wird
+numbers.json             Ihre Telefonnummern, in number-proofs.json die, von denen Sie zeigten, dass es Ihre sind
+webhooks.json            wo Ihre Programme erfahren, was geschieht; in webhook-events.jsonl,
+                         webhook-deliveries.jsonl und webhook-attempts.jsonl was, wann, und was sie antworteten
 calls.csv, calls.jsonl   Ihre Anrufe und die Teile davon, die zu Menschen durchgestellt wurden
 turns.jsonl              was gesagt wurde, so wie es verstanden wurde
 charges.jsonl            was für jeden Anruf zurückgelegt wurde, zu welchem Preis, und was daraus wurde

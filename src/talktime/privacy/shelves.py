@@ -13,15 +13,16 @@ from sqlalchemy import LargeBinary
 from sqlalchemy.orm import InstrumentedAttribute
 
 from talktime.accounts.models import ApiKey, AuditEntry, Link, Session, User
-from talktime.agents.models import Agent, AgentVersion
+from talktime.agents.models import Agent, AgentDraft, AgentVersion
 from talktime.calls.models import Call, Turn
 from talktime.credits.models import ChargeClaim, CreditAccount, CreditHold, CreditTransaction, Price
 from talktime.db.base import Model
-from talktime.notices.models import Notice
-from talktime.numbers.models import PhoneNumber
+from talktime.notices.models import MailChoice, Notice
+from talktime.numbers.models import NumberProof, PhoneNumber
 from talktime.payments.invoice_models import BillingDetails, Invoice
 from talktime.payments.models import PaymentReversal, Purchase, RefundRequest, TopUp
 from talktime.payments.ungranted_models import UngrantedPayment
+from talktime.webhooks.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 _SETTLING = "what the settling of a call goes by; what came of it stands in calls.jsonl and in the ledger"
 _PROVIDER = "the payment company's own name of a card or a customer"
@@ -72,15 +73,29 @@ SHELVES: tuple[Shelf, ...] = (
     Shelf("keys.json", ApiKey, (ApiKey.id,), is_directory=True),
     Shelf("audit.jsonl", AuditEntry, (AuditEntry.seq,)),
     Shelf("notices.jsonl", Notice, (Notice.id,)),
+    Shelf("mail-choices.json", MailChoice, (MailChoice.user_id,)),
     Shelf("agents.json", Agent, (Agent.id,)),
     Shelf("agent-versions.jsonl", AgentVersion, (AgentVersion.agent_id, AgentVersion.version_no)),
+    Shelf(
+        "agent-drafts.json",
+        AgentDraft,
+        (AgentDraft.agent_id,),
+        dict.fromkeys(("opened_revision", "touched"), "how two who write at once are told of each other"),
+    ),
     Shelf(
         "numbers.json",
         PhoneNumber,
         (PhoneNumber.id,),
-        {"carrier_told": "what the operator told the carrier"},
+        {
+            "carrier_told": "what the operator told the carrier",
+            **dict.fromkeys(
+                ("carrier_wanted", "carrier_phase", "carrier_tries", "carrier_try_at", "carrier_error"),
+                "what the operator has to tell the carrier",
+            ),
+        },
         is_directory=True,
     ),
+    Shelf("number-proofs.json", NumberProof, (NumberProof.id,), is_directory=True),
     Shelf("calls.jsonl", Call, (Call.id,)),
     Shelf("turns.jsonl", Turn, (Turn.call_id, Turn.turn_no)),
     Shelf(
@@ -111,6 +126,15 @@ SHELVES: tuple[Shelf, ...] = (
         is_directory=True,
     ),
     Shelf("top-up.json", TopUp, (TopUp.user_id,), dict.fromkeys(("customer_id", "payment_method_id"), _PROVIDER)),
+    Shelf(
+        "webhooks.json",
+        WebhookEndpoint,
+        (WebhookEndpoint.id,),
+        {"old_secret_until": "until when the secret before signed as well"},
+    ),
+    Shelf("webhook-events.jsonl", WebhookEvent, (WebhookEvent.id,)),
+    Shelf("webhook-deliveries.jsonl", WebhookDelivery, (WebhookDelivery.id,)),
+    Shelf("webhook-attempts.jsonl", WebhookAttempt, (WebhookAttempt.delivery_id, WebhookAttempt.attempt_no)),
     Shelf("billing-details.json", BillingDetails, (BillingDetails.user_id,)),
     Shelf("invoices.jsonl", Invoice, (Invoice.id,)),
 )
@@ -122,6 +146,7 @@ LEFT_OUT: Mapping[str, str] = {
     "call_costs": "what calls cost the operator",
     "call_directory": "how a carrier's report finds its call, whose name is in calls.jsonl",
     "credit_reversals": "how much of a refund or dispute was taken back; each is a line of the ledger",
+    "idempotency_keys": "what programs were answered, sealed, for a day; what they asked for is in the other files",
     "invoice_numbers": "that no number of an invoice is given twice; the invoices are here",
     "ledger_checkpoints": "how far the ledger was proven",
     "purchase_directory": "how a payment company's event finds its purchase",

@@ -18,7 +18,7 @@ _BARE_DIGITS_MIN = 8
 """A shorter number without its country, or the zero before it, is too likely to be something else."""
 _DASHES = "\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{FIGURE DASH}\N{EN DASH}\N{EM DASH}"
 _SPACES = " \\t\N{NO-BREAK SPACE}\N{THIN SPACE}\N{NARROW NO-BREAK SPACE}"
-_SEPARATOR = rf"(?:[{_SPACES}.()/+{_DASHES}-]|%(?:20|09|28|29|2[DdEeFf])){{0,3}}"
+_SEPARATOR = rf"(?:[{_SPACES}.,()/+{_DASHES}-]|%(?:20|09|28|29|2[DdEeFf])){{0,3}}"
 _PLUS = r"(?:\+|%(?:25)*2[Bb]|\\+u002[Bb])"
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 

@@ -3,9 +3,11 @@
 The one rule: the control door, which no real company has, says nothing to whoever does not know its own secret.
 """
 
+import base64
+import binascii
 import hmac
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from starlette.requests import Request
@@ -17,6 +19,30 @@ from talktime.security import is_loopback
 def in_json(value: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """An answer that programs read."""
     return Response(orjson.dumps(value), status, headers, media_type="application/json")
+
+
+class Account(Protocol):
+    """Whose API it is."""
+
+    account: str
+    token: str
+
+
+def api_error(status: int, code: int, message: str) -> Response:
+    """A refusal of a phone company's API."""
+    more = f"https://www.twilio.com/docs/errors/{code}"
+    return in_json({"code": code, "message": message, "more_info": more, "status": status}, status)
+
+
+def is_account(company: Account, request: Request, *, in_path: bool = True) -> bool:
+    """Whether a request shows the account's name and token (`in_path`: and is about that account)."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    try:
+        given = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    right = hmac.compare_digest(given, f"{company.account}:{company.token}".encode())
+    return scheme.lower() == "basic" and right and (not in_path or request.path_params["account"] == company.account)
 
 
 def bears(request: Request, secret: str) -> bool:

@@ -21,11 +21,16 @@ from talktime.settings import Settings
 from talktime.simulate.dialled import Dialled
 from talktime.simulate.doors import application
 from talktime.simulate.legs import Event, Leg
+from talktime.simulate.numbers import NumberBooks
 from talktime.simulate.orders import Order
+from talktime.simulate.outgoing import Outgoing
 from talktime.simulate.pacer import Pacer
 from talktime.simulate.post import Post
 from talktime.simulate.server import listen, serve, until_stopped
+from talktime.simulate.twiml import Verb
 
+DEMO_NUMBER = "+442079460958"
+"""What an installation has to begin with: the demo's customer has it."""
 LEGS_KEPT = 10_000
 """Calls that are over and that the API still knows."""
 
@@ -41,7 +46,12 @@ class SimulatedCarrier:
         self.token = token
         self.control_secret = control_secret
         self.port = port
-        self._legs: OrderedDict[str, Leg | Dialled] = OrderedDict()
+        self.numbers = NumberBooks()
+        self.outcomes: dict[str, str] = {}
+        """What becomes of calls that the account places to these numbers; a person picks up elsewhere."""
+        self.said: dict[str, list[str]] = {}
+        """What was said on such calls, by the number of whoever heard it."""
+        self._legs: OrderedDict[str, Leg | Dialled | Outgoing] = OrderedDict()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._stack = contextlib.AsyncExitStack()
 
@@ -49,9 +59,15 @@ class SimulatedCarrier:
     def of(cls, settings: Settings) -> Self:
         """The one that belongs to an installation."""
         account = SimulatedAccount.of(settings)
-        return cls(
+        company = cls(
             account.account_sid, account.auth_token, settings.carrier_port, control_secret=account.control_secret
         )
+        # What was bought in a demo is there when it begins again.
+        company.numbers = NumberBooks(settings.home / "simulated-numbers.json")
+        if not company.numbers.all():
+            doors = f"{settings.base_url}/hooks/simulated"
+            company.numbers.put(DEMO_NUMBER, voice_url=f"{doors}/ring", status_callback=f"{doors}/report")
+        return company
 
     @property
     def api_base(self) -> str:
@@ -104,7 +120,22 @@ class SimulatedCarrier:
         if not running.cancelled():
             running.result()  # an error of ours is raised here, not lost
 
-    def leg(self, sid: str) -> Leg | Dialled | None:
+    def call_out(self, caller: str, dialled: str, verbs: list[Verb], *, ring_seconds: int, limit: int) -> Outgoing:
+        """A call that the account places itself; it goes on by itself."""
+        call = Outgoing(self.account, caller, dialled, verbs, ring_seconds=ring_seconds, limit=limit)
+        self._keep(call)
+        owned, outcome = self.numbers.by_number(dialled), self.outcomes.get(dialled, "answered")
+        heard = self.said.setdefault(dialled, []).extend
+        running = asyncio.create_task(call.run(self.place, owned, outcome, heard))
+        self._running[call.record.sid] = running
+        running.add_done_callback(lambda _task: self._running.pop(call.record.sid, None))
+        return call
+
+    def heard(self, number: str) -> list[str]:
+        """What was said to whoever has this number, oldest first."""
+        return list(self.said.get(number, ()))
+
+    def leg(self, sid: str) -> Leg | Dialled | Outgoing | None:
         """A call by its name, also one that is over."""
         return self._legs.get(sid)
 
@@ -116,7 +147,7 @@ class SimulatedCarrier:
         """How many calls are going on, or still being reported."""
         return len(self._running)
 
-    def _keep(self, leg: Leg | Dialled) -> None:
+    def _keep(self, leg: Leg | Dialled | Outgoing) -> None:
         self._legs[leg.record.sid] = leg
         while len(self._legs) > LEGS_KEPT:
             oldest = next((sid for sid, kept in self._legs.items() if kept.record.state.is_over), None)

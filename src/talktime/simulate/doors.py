@@ -5,9 +5,6 @@ has, opens to this machine only.
 """
 
 import asyncio
-import base64
-import binascii
-import hmac
 import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -22,23 +19,20 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from talktime.errors import BadInput
-from talktime.simulate import twiml
-from talktime.simulate.answers import in_json, refusal_at_control_door
+from talktime.simulate import numbers_doors, twiml
+from talktime.simulate.answers import api_error, in_json, is_account, refusal_at_control_door
 from talktime.simulate.dialled import Dialled
 from talktime.simulate.legs import Event, Leg
 from talktime.simulate.orders import Order
+from talktime.simulate.outgoing import Outgoing
 
 ORDER_BYTES_MAX = 50_000_000
 
 
-class Company(Protocol):
+class Company(numbers_doors.Company, Protocol):
     """What the doors lead to."""
 
-    account: str
-    token: str
-    control_secret: str
-
-    def leg(self, sid: str) -> Leg | Dialled | None:
+    def leg(self, sid: str) -> Leg | Dialled | Outgoing | None:
         """A call by its name."""
 
     def legs_of(self, sid: str) -> list[Dialled]:
@@ -57,7 +51,11 @@ def application(company: Company) -> Starlette:
     async def show_or_change(request: Request) -> Response:
         return await _call_resource(company, request)
 
-    async def list_legs(request: Request) -> Response:
+    async def list_legs_or_call(request: Request) -> Response:
+        if request.method == "POST":
+            if not is_account(company, request):
+                return api_error(401, 20003, "Authenticate")
+            return await numbers_doors.place_call(company, request)
         return await _legs_resource(company, request)
 
     async def place(request: Request) -> Response:
@@ -71,7 +69,8 @@ def application(company: Company) -> Starlette:
     return Starlette(
         routes=[
             Route("/2010-04-01/Accounts/{account}/Calls/{name}.json", show_or_change, methods=["GET", "POST"]),
-            Route("/2010-04-01/Accounts/{account}/Calls.json", list_legs, methods=["GET"]),
+            Route("/2010-04-01/Accounts/{account}/Calls.json", list_legs_or_call, methods=["GET", "POST"]),
+            *numbers_doors.routes(company),
             Route("/simulate/calls", place, methods=["POST"]),
             Route("/simulate/health", health, methods=["GET"]),
         ]
@@ -82,11 +81,11 @@ def application(company: Company) -> Starlette:
 
 
 async def _call_resource(company: Company, request: Request) -> Response:
-    if not _is_account(company, request):
-        return _api_error(401, 20003, "Authenticate")
+    if not is_account(company, request):
+        return api_error(401, 20003, "Authenticate")
     leg = company.leg(request.path_params["name"])
     if leg is None:
-        return _api_error(404, 20404, f"The requested resource {request.url.path} was not found")
+        return api_error(404, 20404, f"The requested resource {request.url.path} was not found")
     refusal = await _fault(leg)
     if refusal is not None:
         return refusal
@@ -97,18 +96,18 @@ async def _call_resource(company: Company, request: Request) -> Response:
 
 async def _legs_resource(company: Company, request: Request) -> Response:
     """The list of calls, which is asked for one call's legs only."""
-    if not _is_account(company, request):
-        return _api_error(401, 20003, "Authenticate")
+    if not is_account(company, request):
+        return api_error(401, 20003, "Authenticate")
     parent = request.query_params.get("ParentCallSid", "")
     if not parent:
-        return _api_error(400, 20001, "Only the legs of a call are listed here")
+        return api_error(400, 20001, "Only the legs of a call are listed here")
     legs = company.legs_of(parent)
     if legs and (refusal := await _fault(legs[0])) is not None:
         return refusal
     return in_json({"calls": [leg.record.shown() for leg in legs], "page": 0, "next_page_uri": None})
 
 
-async def _fault(leg: Leg | Dialled) -> Response | None:
+async def _fault(leg: Leg | Dialled | Outgoing) -> Response | None:
     """What the API answers to whatever is asked about a call, when its order says so."""
     faults = leg.faults
     leg.api_asked += 1
@@ -116,45 +115,30 @@ async def _fault(leg: Leg | Dialled) -> Response | None:
     if faults.api_status is None or (faults.api_refusals is not None and leg.api_asked > faults.api_refusals):
         return None
     codes = {404: 20404, 429: 20429, 500: 20500, 503: 20503}
-    return _api_error(faults.api_status, codes.get(faults.api_status, 20001), "As ordered")
+    return api_error(faults.api_status, codes.get(faults.api_status, 20001), "As ordered")
 
 
-async def _change(leg: Leg | Dialled, request: Request) -> Response:
+async def _change(leg: Leg | Dialled | Outgoing, request: Request) -> Response:
     async with request.form(max_files=0, max_fields=50) as form:
         wanted = {name: value for name, value in form.items() if isinstance(value, str)}
     if leg.record.state.is_over:
         if "Status" in wanted:
-            return _api_error(404, 20404, f"The requested resource {request.url.path} was not found")
-        return _api_error(400, 21220, "Call is not in-progress. Cannot redirect.")
+            return api_error(404, 20404, f"The requested resource {request.url.path} was not found")
+        return api_error(400, 21220, "Call is not in-progress. Cannot redirect.")
     if "TimeLimit" in wanted:
         if not wanted["TimeLimit"].isdecimal() or int(wanted["TimeLimit"]) < 1:
-            return _api_error(400, 21218, "TimeLimit is not a number of seconds")
+            return api_error(400, 21218, "TimeLimit is not a number of seconds")
         leg.set_limit(int(wanted["TimeLimit"]))
     if "Twiml" in wanted:
         try:
             leg.redirect(wanted["Twiml"].encode())
         except twiml.BadMarkup as error:
-            return _api_error(400, 21218, str(error))
+            return api_error(400, 21218, str(error))
     if wanted.get("Status", "completed") not in ("completed", "canceled"):
-        return _api_error(400, 21218, "Invalid Status")
+        return api_error(400, 21218, "Invalid Status")
     if "Status" in wanted:
         leg.hang_up("api")
     return in_json(leg.record.shown())
-
-
-def _is_account(company: Company, request: Request) -> bool:
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    try:
-        given = base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    right = hmac.compare_digest(given, f"{company.account}:{company.token}".encode())
-    return scheme.lower() == "basic" and right and request.path_params["account"] == company.account
-
-
-def _api_error(status: int, code: int, message: str) -> Response:
-    more = f"https://www.twilio.com/docs/errors/{code}"
-    return in_json({"code": code, "message": message, "more_info": more, "status": status}, status)
 
 
 # The control door.

@@ -163,3 +163,18 @@ class Order(_Value):
     """The speed of the carrier's own voice."""
     capture: bool = False
     """Give the agent's audio (µ-law, base64) with `agent_audio_ends`."""
+
+
+class NumberFault(_Value):
+    """What goes wrong with the next request about numbers."""
+
+    what: Literal["list", "search", "price", "buy", "change", "release", "call"]
+    status: Annotated[int, Field(ge=400, le=599)] | None = None
+    """What is answered; None answers as ever, after the delay."""
+    code: int = 0
+    """The code in the answer; 0 for the one that goes with the status."""
+    after: bool = False
+    """It is done first, and the answer is lost or wrong; else it is not done."""
+    delay_seconds: Seconds = 0
+    retry_after_seconds: Annotated[int, Field(ge=0, le=3600)] | None = None
+    times: Annotated[int, Field(ge=1, le=1000)] = 1

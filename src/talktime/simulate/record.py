@@ -30,9 +30,10 @@ _ANONYMOUS = "+266696687"
 class Record:
     """One call. Times are `time.monotonic()`."""
 
-    def __init__(self, account: str, caller: str, dialled: str, *, parent: str = "") -> None:
-        """`parent` names the call that this one was dialled for."""
+    def __init__(self, account: str, caller: str, dialled: str, *, parent: str = "", by_api: bool = False) -> None:
+        """`parent` names the call that this one was dialled for; `by_api` is one that the account placed itself."""
         self.parent = parent
+        self._by_api = by_api
         self.sid = "CA" + secrets.token_hex(16)
         self.state = LegState.RINGING
         self.placed = time.monotonic()
@@ -105,6 +106,8 @@ class Record:
 
     @property
     def _direction(self) -> str:
+        if self._by_api:
+            return "outbound-api"
         return "outbound-dial" if self.parent else "inbound"
 
     def _price(self) -> str | None:

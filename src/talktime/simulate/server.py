@@ -32,6 +32,16 @@ class Company(Protocol):
         """Let go of everything."""
 
 
+class Door(Protocol):
+    """What one knocks at."""
+
+    def close(self) -> None:
+        """Take no new connection; those that there are go on."""
+
+    def is_quiet(self) -> bool:
+        """Whether there are no connections any more."""
+
+
 @contextlib.asynccontextmanager
 async def serve(app: Starlette, listener: socket.socket) -> AsyncGenerator[None, None]:
     """Serve a simulated company's application for as long as the block; then the socket is closed, too."""
@@ -50,7 +60,7 @@ async def serve(app: Starlette, listener: socket.socket) -> AsyncGenerator[None,
 
 
 @contextlib.asynccontextmanager
-async def serve_as(config: uvicorn.Config, listener: socket.socket) -> AsyncGenerator[None, None]:
+async def serve_as(config: uvicorn.Config, listener: socket.socket) -> AsyncGenerator["Door", None]:
     """Serve in a way of one's own for as long as the block. Raises ProviderError when the server does not start."""
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -60,7 +70,7 @@ async def serve_as(config: uvicorn.Config, listener: socket.socket) -> AsyncGene
     try:
         if serving.done():
             raise ProviderError("The server did not start.", permanent=True) from serving.exception()
-        yield
+        yield server
     finally:
         server.should_exit = True
         await asyncio.wait({serving})
@@ -102,6 +112,13 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
+
+    def close(self) -> None:
+        for server in self.servers:
+            server.close()
+
+    def is_quiet(self) -> bool:
+        return not self.server_state.connections
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

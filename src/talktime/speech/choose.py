@@ -3,10 +3,17 @@
 The one rule: the choice is made once, at the start, and nothing else in the program asks whether a key is set.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from talktime.settings import Settings
 from talktime.speech.contract import Speaker, Thinker, Transcriber
+
+LANGUAGES: Mapping[str, str] = MappingProxyType({"de": "German", "en": "English"})
+"""What every voice here speaks, the offline one too, and the sentences that every agent says are written in."""
+_TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z]{4})?(-([A-Z]{2}|[0-9]{3}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,11 @@ class Trio:
             close = getattr(provider, "close", None)
             if close is not None:
                 await close()
+
+
+def is_spoken(language: str) -> bool:
+    """Whether there is a voice for a language (BCP 47: `de`, `de-AT`)."""
+    return _TAG.fullmatch(language) is not None and language.partition("-")[0] in LANGUAGES
 
 
 def choose(settings: Settings) -> Trio:

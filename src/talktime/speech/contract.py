@@ -79,6 +79,8 @@ class Brief:
     """The opening hours as an agent would say them, by day: keys `monday` … `sunday`, and `week` for all of it."""
     phrases: tuple[str, ...] = ()
     """Further sentences that callers are likely to say; a language model for the ears is built from all of these."""
+    prompt: str = ""
+    """All that a language model is told before the conversation, but for the present, which the `Moment` has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ class Moment:
     """Whether the business is open, as a sentence to say: `We are open until six this evening.`"""
     special: Mapping[str, str] = field(default_factory=dict)
     """Days from today to six days on that go otherwise than their weekday (holidays), by its key, as sentences."""
+    prompt: str = ""
+    """The present as a language model is told of it: the last part of its prompt."""
 
 
 class Thinker(Protocol):

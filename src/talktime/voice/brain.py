@@ -66,7 +66,9 @@ class Brain:
         call_key: str,
         spawn: Spawn,
         now: Callable[[], float],
+        recalled: Sequence[Message] = (),
     ) -> None:
+        """`recalled` is what was said before this call, by the same two."""
         self._thinkers = tuple(thinkers)
         self._brief = brief
         self.language = brief.language
@@ -75,7 +77,9 @@ class Brain:
         self.toolbox = Toolbox(own, call_key=call_key, spawn=spawn, clock=now)
         self.wants_hang_up = False
         """The model has asked to end the call after what it says now."""
-        self._memory: list[Message | _Part | Use] = []
+        self.may_be_silent = False
+        """What is done next speaks for itself: no answer is an answer, too."""
+        self._memory: list[Message | _Part | Use] = list(recalled)
         self._parts = 0
         self._preferred = 0
         self._sources: list[str] = []
@@ -132,6 +136,13 @@ class Brain:
         if uttered.heard:
             self.toolbox.told()
 
+    def revoke(self, key: str, result: str) -> None:
+        """What a tool was to lead to does not happen after all: that is its result now, and it may be wished again."""
+        for line in self._memory:
+            if isinstance(line, Use) and line.outcome.key == key:
+                line.outcome.result, line.outcome.succeeded = result, False
+        self.toolbox.forget(key)
+
     def take_sources(self, uttered: Uttered) -> tuple[str, ...]:
         """Where an utterance comes from: what its sentences name, and what was looked up for it."""
         sources = dict.fromkeys((*uttered.sources, *self._sources))
@@ -140,7 +151,7 @@ class Brain:
 
     async def reply(self, progress: Progress) -> None:
         """Say what comes next, sentence by sentence, using tools on the way. Raises ThinkersFailed."""
-        self.wants_hang_up = False
+        self.wants_hang_up = self.may_be_silent = False
         await self._bridge(progress)  # a tool begun before the caller spoke: its result is needed, not its repetition
         for round_no in range(_ROUNDS_MAX):
             calls = await self._think(progress, may_use_tools=round_no < _ROUNDS_MAX - 1)
@@ -200,7 +211,7 @@ class Brain:
         finally:
             filler.cancel()
         answer.finish()
-        if not calls and not progress.spoken and not self.wants_hang_up:
+        if not calls and not progress.spoken and not self.wants_hang_up and not self.may_be_silent:
             raise ProviderError(f"{thinker.name} gave no answer")
         return calls
 

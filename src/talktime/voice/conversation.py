@@ -5,14 +5,14 @@ hears something as long as there is a line, every task is awaited, and no fault 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from talktime.carriers.contract import Audio, Digit, MediaEvent, Played, Started, Stopped
 from talktime.errors import ProviderError
-from talktime.speech.contract import Brief, Moment
+from talktime.speech.contract import Brief, Message, Moment
 from talktime.voice.brain import Brain, Progress, ThinkersFailed
 from talktime.voice.ears import Ears, Stretch
 from talktime.voice.engine import Engine, Providers
@@ -20,7 +20,7 @@ from talktime.voice.keys import Keys
 from talktime.voice.line import Line
 from talktime.voice.minutes import Minutes, Said, latency
 from talktime.voice.mouth import Mouth, Uttered
-from talktime.voice.phrases import phrases
+from talktime.voice.phrases import people_phrases, phrases
 from talktime.voice.sentences import Sentence
 from talktime.voice.tasks import Tasks
 from talktime.voice.tools import Tools
@@ -30,6 +30,8 @@ from talktime.voice.words import asks_dictation, is_nod, stops_agent
 __all__ = ["Conversation", "Engine", "Providers"]
 
 By = Literal["CALLER", "AGENT", "SYSTEM"]
+Way = Callable[[], Awaitable[str | None]]
+"""Another way for the caller to go on than with us. Gives what is said when it could not be taken; None when it was."""
 
 _COMMIT_SECONDS: Final = 1.0
 """So long into an answer it was heard, and the words that it answers are final."""
@@ -44,10 +46,18 @@ _FAILURES_MAX: Final = 2
 """So many answers that nobody could think of, or words that nobody could understand, end the call."""
 
 
+_SPOKEN_BETWEEN: Final = "error: the caller spoke in between, so it was not done; use it again if they still want it"
+_NOT_TAKEN: Final = "error: it could not be done, and the caller was told so"
+
+
 @dataclass(frozen=True, slots=True)
 class _Leaving:
     reason: str
     by: By
+    way: Way | None = None
+    """What is tried first, and what ends the call only when it succeeds."""
+    key: str = ""
+    """Of the tool's use that wished for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +83,19 @@ class Conversation:
         settings: TurnSettings,
         tools: Tools,
         journal: Journal,
+        recalled: Sequence[Message] = (),
+        is_relieved: bool = False,
     ) -> None:
-        """`call_key` is unique for the call; idempotency keys of tools begin with it."""
+        """`call_key` is unique for the call; idempotency keys of tools begin with it. `recalled` is what the same two
+        have said before, on a call that this one goes on with. `is_relieved`: somebody else takes the call over where
+        this cannot go on (`ai_down`), so nobody says goodbye then."""
         self._line = line
         self._now = line.clock
         self._settings = settings
         self._phrases = phrases(brief.language)
+        self._people_phrases = people_phrases(brief.language)
+        if is_relieved:
+            self._phrases = replace(self._phrases, ai_down=self._people_phrases.in_trouble)
         self._greeting = brief.greeting
         self._tasks = Tasks(self._fault)
         self._understanding: set[asyncio.Task[None]] = set()
@@ -89,7 +106,10 @@ class Conversation:
         self._ended_at = 0.0
         self._error: Exception | None = None
         self._is_closing = False
-        """The last goodbye is under way: nothing interrupts it."""
+        """The last goodbye is under way, or another way is tried: nothing interrupts it."""
+        self._postponed: tuple[str, float, str] | None = None
+        """A goodbye that is due while another way is tried."""
+        self._is_on_way = False
         self._minutes = Minutes(journal, self._now())
         self._ears = Ears(
             providers.transcribers, brief, detector=engine.detector, settings=settings, listener=self, clock=self._now
@@ -104,7 +124,14 @@ class Conversation:
             on_fault=self.ears_failed,
         )
         self._brain = Brain(
-            providers.thinkers, brief, moment, tools, call_key=call_key, spawn=self._tasks.spawn, now=self._now
+            providers.thinkers,
+            brief,
+            moment,
+            tools,
+            call_key=call_key,
+            spawn=self._tasks.spawn,
+            now=self._now,
+            recalled=recalled,
         )
         line.on_blocked = self._blocked
         self._mouth.on_audible = self._audible
@@ -164,11 +191,31 @@ class Conversation:
 
     def say_goodbye(self, reason: str, *, seconds_max: float, text: str = "") -> None:
         """Say goodbye (neutrally, unless given a text), and be through with it in so many seconds, whatever happens."""
+        if self._is_on_way:
+            self._postponed = reason, self._now() + seconds_max, text
         if self._over.is_set() or self._is_closing:
             return
         self._is_closing = True
         self._stop_timers()
         self._tasks.spawn(self._close_with(reason, text or self._phrases.goodbye, self._now() + seconds_max))
+
+    @property
+    def agents_turn(self) -> object:
+        """What the agent says or is about to say, to be told apart from what it says later; None in between."""
+        return self._speaking
+
+    def leave_by(self, way: Way, *, reason: str, key: str, turn: object) -> bool:
+        """When what the agent is about to say was played, let the caller go another way, and end the call once they do.
+
+        A caller who speaks before that changes it: then it is not done, and the model is told so. A tool asks for it,
+        with its key and the turn that it was begun in; False when that turn is over.
+        """
+        if turn is None or turn is not self._speaking or self._is_closing or self._over.is_set():
+            return False
+        self._drop(self._leaving)
+        self._leaving = _Leaving(reason, "AGENT", way, key)
+        self._brain.may_be_silent = True
+        return True
 
     def leave(self, reason: str, by: By = "AGENT") -> None:
         """End the call when what the agent is saying now, or is about to say, was played; a tool may ask for it."""
@@ -233,7 +280,7 @@ class Conversation:
             return
         if self._speaking is not None:
             self._interrupt()
-        self._cut = None
+        self._forget_cut()
         self._still_there = 0
         self._said = self._said.joined(said) if self._said else said
         self._brain.hear(text)
@@ -258,7 +305,7 @@ class Conversation:
         if self._failures >= _FAILURES_MAX:
             self.say_goodbye("ai_down", seconds_max=_CALL_OVER_SECONDS, text=self._phrases.ai_down)
         elif self._speaking is None:
-            self._cut = None
+            self._forget_cut()
             self._say(self._brain.sentence(self._phrases.not_understood))
 
     # The agent's turn.
@@ -295,6 +342,8 @@ class Conversation:
             await self._brain.reply(progress)
         except ThinkersFailed:
             self._failures += 1
+            self._drop(self._leaving)
+            self._leaving = None
             text = self._phrases.not_understood
             if self._failures >= _FAILURES_MAX:
                 text, self._leaving = self._phrases.ai_down, _Leaving("ai_down", "SYSTEM")
@@ -303,6 +352,8 @@ class Conversation:
             self._leaving = _Leaving("agent_hung_up", "AGENT")
             if not progress.spoken:
                 self._mouth.say(self._brain.sentence(self._phrases.goodbye))
+        elif self._leaving is not None and self._leaving.way is not None and not progress.spoken:
+            self._mouth.say(self._brain.sentence(self._people_phrases.putting_through))
         self._mouth.finish()
         await self._play_out()
 
@@ -315,10 +366,45 @@ class Conversation:
             return
         self._record(self._mouth.take())
         self._speaking = None
-        if self._leaving is not None:
-            self.end(self._leaving.reason, self._leaving.by)
-        else:
+        leaving = self._leaving
+        if leaving is None:
             self._start_silence()
+        elif leaving.way is None:
+            self.end(leaving.reason, leaving.by)
+        else:
+            self._leaving = None
+            await self._take_way(leaving, leaving.way)
+
+    async def _take_way(self, leaving: _Leaving, way: Way) -> None:
+        """Try another way for the caller; until that is known nobody answers them, and nobody says goodbye."""
+        self._is_closing = self._is_on_way = True
+        self._stop_silence()
+        try:
+            regret = await way()
+        finally:
+            self._is_closing = self._is_on_way = False
+        if self._over.is_set():
+            return
+        if regret is None:
+            self.end(leaving.reason, leaving.by)
+            return
+        self._brain.revoke(leaving.key, _NOT_TAKEN)
+        postponed, self._postponed = self._postponed, None
+        if postponed is not None:
+            reason, deadline, text = postponed
+            self.say_goodbye(reason, seconds_max=max(0.0, deadline - self._now()), text=text)
+        else:
+            self._say(self._brain.sentence(regret))
+
+    def _drop(self, leaving: _Leaving | None) -> None:
+        """What was to be done after a sentence is not done, because the caller spoke."""
+        if leaving is not None and leaving.way is not None:
+            self._brain.revoke(leaving.key, _SPOKEN_BETWEEN)
+
+    def _forget_cut(self) -> None:
+        if self._cut is not None:
+            self._drop(self._cut.leaving)
+        self._cut = None
 
     def _audible(self) -> None:
         self._audible_at = self._now()
@@ -338,6 +424,8 @@ class Conversation:
         self._record(uttered, interrupted=True)
         if uttered.heard or not was_unanswered:
             self._cut = _Cut(uttered.unheard, self._leaving) if uttered.unheard else None
+        if self._cut is None or self._cut.leaving is not self._leaving:
+            self._drop(self._leaving)
         self._leaving = None
 
     def _resume(self) -> None:

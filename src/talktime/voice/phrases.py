@@ -1,5 +1,7 @@
 """The few sentences that an agent says whatever it was told, by language.
 
+Those about people are apart, because only agents that put callers through need them spoken beforehand.
+
 The rule here: none of them speaks of money, blames anybody, or promises what nobody may keep.
 """
 
@@ -41,6 +43,54 @@ _GERMAN = Phrases(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class PeoplePhrases:
+    """Sentences of one language around putting a caller through."""
+
+    putting_through: str
+    """When the model says nothing itself."""
+    not_possible: str
+    """It was to be done, and cannot be."""
+    not_answered: str
+    """The caller is back: {person} did not pick up."""
+    somebody: str
+    """For {person}, where nobody knows any more who it was."""
+    in_trouble: str
+    """The agent cannot go on, and somebody is rung instead."""
+    offer_message: str
+    offer_help: str
+    """Where the agent takes no messages."""
+
+
+_ENGLISH_PEOPLE = PeoplePhrases(
+    putting_through="One moment, please, I am putting you through.",
+    not_possible="I am sorry, I cannot put you through right now.",
+    not_answered="I am sorry, {person} cannot be reached right now.",
+    somebody="the person",
+    in_trouble="I am sorry, I am having technical trouble.",
+    offer_message="Shall I take a message?",
+    offer_help="Is there anything else I can do for you?",
+)
+_GERMAN_PEOPLE = PeoplePhrases(
+    putting_through="Einen Moment, bitte, ich verbinde Sie.",
+    not_possible="Es tut mir leid, ich kann Sie gerade nicht verbinden.",
+    not_answered="Es tut mir leid, {person} ist gerade nicht zu erreichen.",
+    somebody="die Person",
+    in_trouble="Entschuldigung, ich habe technische Schwierigkeiten.",
+    offer_message="Soll ich eine Nachricht aufnehmen?",
+    offer_help="Kann ich sonst noch etwas für Sie tun?",
+)
+
+
 def phrases(language: str) -> Phrases:
     """The sentences of a language (BCP 47); English where we have none."""
-    return _GERMAN if language.lower().split("-")[0] == "de" else _ENGLISH
+    return _GERMAN if _is_german(language) else _ENGLISH
+
+
+def people_phrases(language: str) -> PeoplePhrases:
+    """The same, about people."""
+    return _GERMAN_PEOPLE if _is_german(language) else _ENGLISH_PEOPLE
+
+
+def _is_german(language: str) -> bool:
+    return language.lower().split("-")[0] == "de"

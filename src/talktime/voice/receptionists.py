@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from sqlalchemy.exc import SQLAlchemyError
 
 from talktime import log
+from talktime.agents import content
+from talktime.agents.checking import AI_DOWN
+from talktime.agents.content import Person
 from talktime.agents.opening_hours import OpeningHours
-from talktime.agents.publish import brief_of, opening_hours, read_version
+from talktime.agents.prompt import brief_of
+from talktime.agents.publish import read_version
 from talktime.db.session import Database
 from talktime.errors import NotFound, ProviderError
 from talktime.speech.choose import Trio
@@ -34,6 +38,12 @@ class Receptionist:
     brief: Brief
     zone: str
     hours: OpeningHours | None
+    tools: frozenset[str]
+    """What it may do, by the names in `agents/content.py`."""
+    people: tuple[Person, ...]
+    """To whom it may put callers through."""
+    stand_in: str | None
+    """The number that is rung when it cannot go on."""
     settings: TurnSettings
 
 
@@ -80,12 +90,15 @@ class Receptionists:
         user, agent_id, version_no = key
         async with self._database.transaction(user=user) as db:
             agent, version = await read_version(db, user, agent_id, version_no)
-        values = {"call_seconds_max": version.call_seconds_max, **version.turn_settings}
+        said = content.of_version(agent, version)
         return Receptionist(
-            brief=brief_of(agent, version),
-            zone=agent.zone,
-            hours=opening_hours(version),
-            settings=TurnSettings.from_json(values),
+            brief=brief_of(said, f"{agent_id}:{version_no}"),
+            zone=said.zone,
+            hours=said.hours,
+            tools=frozenset(said.tools),
+            people=said.people,
+            stand_in=said.fallback_forwards.get(AI_DOWN),
+            settings=TurnSettings.from_json({"call_seconds_max": said.call_seconds_max, **said.turn_settings}),
         )
 
     def _prepare_later(self, read: asyncio.Task[Receptionist]) -> None:

@@ -118,6 +118,10 @@ class Toolbox:
         """The caller has heard an answer: the same wish is from now on a new one."""
         self._outcomes = {wish: outcome for wish, outcome in self._outcomes.items() if not outcome.is_over}
 
+    def forget(self, key: str) -> None:
+        """The same wish is from now on a new one, whether or not its outcome was told."""
+        self._outcomes = {wish: outcome for wish, outcome in self._outcomes.items() if outcome.key != key}
+
     def take_uses(self) -> tuple[ToolUse, ...]:
         """What was done since the last time, for the journal."""
         uses, self._uses = tuple(self._uses), []

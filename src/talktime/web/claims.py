@@ -1,4 +1,7 @@
-"""“This was not a real call”: what a customer says of a call, on the call's own page."""
+"""“This was not a real call”: what a customer says of a call, on the call's own page.
+
+The one rule: it is their word, and may give them money back; so nobody says it in their place.
+"""
 
 import uuid
 
@@ -13,7 +16,7 @@ from talktime.http.context import context_of
 from talktime.web.forms import read_form
 from talktime.web.receipts import CLAIM_REASONS
 from talktime.web.routing import PageRoute
-from talktime.web.who import signed_in
+from talktime.web.who import themselves
 
 router = APIRouter(route_class=PageRoute)
 
@@ -22,7 +25,7 @@ router = APIRouter(route_class=PageRoute)
 async def claim(request: Request, call: uuid.UUID) -> Response:
     """Say it, once; the call's page shows what comes of it."""
     form = await read_form(request)
-    identity = await signed_in(request)
+    identity = await themselves(request)
     reason = form.text("reason")
     if reason not in {each.value for each in CLAIM_REASONS}:
         raise BadInput("Say what it was: spam, a wrong number, or nobody there. Go back and choose one.")

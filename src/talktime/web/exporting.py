@@ -1,11 +1,11 @@
 """Sending somebody's export: it is made while it is sent, and may take as long as they have calls.
 
-The rules: one at a time for each customer, and a few for everybody, because each keeps a database and a processor busy
-beside calls; and what is refused is refused before the first byte, while there is still a page to say it on.
+The rules: a few at a time in a process, because each keeps a processor busy beside calls; and what is refused is
+refused before the first byte, while there is still a page to say it on.
 """
 
-import uuid
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 
 from fastapi import Response
@@ -13,15 +13,11 @@ from fastapi.responses import StreamingResponse
 
 from talktime.accounts.sessions import Identity
 from talktime.db.session import Database
-from talktime.errors import Conflict, TalktimeError
+from talktime.errors import TalktimeError
 from talktime.privacy import export
 
 AT_ONCE = 3
 """In one process."""
-
-
-class ExportRuns(Conflict):
-    """Your export is being sent already. Once it is complete, or you broke it off, you can begin another one."""
 
 
 class ExportsBusy(TalktimeError):
@@ -31,21 +27,19 @@ class ExportsBusy(TalktimeError):
     retry_after = 120
 
 
-_RUNNING: set[uuid.UUID] = set()
+_RUNNING: list[object] = []
+"""One for each that is being sent by this process."""
 
 
 async def download(database: Database, identity: Identity) -> Response:
-    """The archive of who is signed in, for their browser to keep. Raises ExportRuns, ExportsBusy, and what
-    `export.stream_own` does."""
-    user = identity.user_id
-    if user in _RUNNING:
-        raise ExportRuns
+    """The archive of who is signed in, for their browser to keep. Raises ExportsBusy, and what `export.stream_own`
+    does."""
     if len(_RUNNING) >= AT_ONCE:
         raise ExportsBusy
-    pieces = _running(user, export.stream_own(database, identity))
+    pieces = _running(export.stream_own(database, identity))
     # What it refuses, and what it writes into the audit log, comes with the first piece.
     first = await anext(pieces)
-    name = export.file_name(user, datetime.now(UTC))
+    name = export.file_name(identity.user_id, datetime.now(UTC))
     return StreamingResponse(
         _all(first, pieces),
         media_type="application/zip",
@@ -53,17 +47,20 @@ async def download(database: Database, identity: Identity) -> Response:
     )
 
 
-async def _running(user: uuid.UUID, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces; meanwhile it is known that this customer's export runs, however it ends."""
-    _RUNNING.add(user)
+async def _running(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The pieces; meanwhile it is known that one more runs, however it ends."""
+    this = object()
+    _RUNNING.append(this)
     try:
-        async for piece in pieces:
-            yield piece
+        async with contextlib.aclosing(pieces):
+            async for piece in pieces:
+                yield piece
     finally:
-        _RUNNING.discard(user)
+        _RUNNING.remove(this)
 
 
-async def _all(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in rest:
-        yield piece
+async def _all(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async with contextlib.aclosing(rest):
+        yield first
+        async for piece in rest:
+            yield piece

@@ -4,12 +4,14 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 from talktime.http import health
 from talktime.http.context import context_of
-from talktime.http.problems import problem
+from talktime.http.heads import answer_heads
+from talktime.http.problems import astray, is_for_a_program, problem
 from talktime.http.security import harden
 from talktime.web import (
     assets,
     claims,
     local,
+    mail_choices,
     operator,
     pages,
     resetting,
@@ -30,6 +32,7 @@ router.include_router(signing_in.router)
 router.include_router(signing_up.router)
 router.include_router(resetting.router)
 router.include_router(speaking.router)
+router.include_router(mail_choices.router)
 router.include_router(wallet.router)
 router.include_router(settings_pages.router)
 router.include_router(claims.router)
@@ -39,16 +42,19 @@ router.include_router(assets.router)
 
 
 def install(app: FastAPI) -> None:
-    """What every process gets, whichever parts it serves: headers, `/healthz` and `/readyz`, and a page for a browser
-    that has lost its way."""
+    """What every process gets, whichever parts it serves: headers, an answer to HEAD, `/healthz` and `/readyz`, and a
+    page for a browser that has lost its way."""
     warm()
     local.warm()
     harden(app)
+    answer_heads(app)
     app.include_router(health.router)
     app.add_exception_handler(404, _nowhere)
 
 
-async def _nowhere(request: Request, _error: Exception) -> Response:
+async def _nowhere(request: Request, error: Exception) -> Response:
+    if is_for_a_program(request):
+        return astray(request, error)
     if "text/html" in request.headers.get("accept", ""):
         with visiting(request, context_of(request).settings):
             return error_page(404, _("There is no page at this address."))

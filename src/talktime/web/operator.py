@@ -209,12 +209,19 @@ def _purchase(bought: overview.Bought, clock: Clock, locale: str) -> Case:
 
 
 def _reversal(reversal: overview.Reversed, clock: Clock, locale: str) -> Case:
+    reason = reversal.reason.replace("_", " ")
+    if reversal.ungranted:
+        why = f"Its payment granted nothing: {reversal.ungranted.replace('_', ' ')}."
+        reason = f"{why} {reason}".strip()
+    details = [f"{reversal.kind.lower()} {reversal.id}"]
+    details += [f"payment {reversal.payment_id}"] if reversal.payment_id else []
+    details += [f"purchase {reversal.purchase_id}"] if reversal.purchase_id else []
     return Case(
         id=reversal.id,
-        title=f"{format_money(reversal.amount_minor, reversal.currency, locale)}, {reversal.email}",
+        title=f"{format_money(reversal.amount_minor, reversal.currency, locale)}, {reversal.email or 'nobody we know'}",
         when=_when(reversal.created_at, clock),
-        sentence=reversal.reason.replace("_", " "),
-        details=[f"{reversal.kind.lower()} {reversal.id}", f"purchase {reversal.purchase_id}"],
+        sentence=reason,
+        details=details,
         tag=reversal.state.lower(),
         tone="bad" if reversal.state in ("LOST", "WITHDRAWN", "OPENED", "FAILED") else "",
     )

@@ -5,6 +5,7 @@ The one rule: whatever changes something is looked at here first, whichever page
 form that this very browser was shown.
 """
 
+import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
 from talktime import log
 from talktime.accounts import audit
@@ -69,6 +71,14 @@ class PageRoute(APIRoute):
                     _LOGGER.error("the database is away", route=self.path, error=type(error).__name__)
                     said = _("The database cannot be reached at the moment. Try again in a few seconds.")
                     response = error_page(503, said)
+                except HTTPException:
+                    raise
+                except Exception as error:
+                    # Said here, because the address of a page may hold the token of somebody's link: no log gets it.
+                    incident = uuid.uuid4().hex[:12]
+                    _LOGGER.error("unexpected error", route=self.path, incident=incident, exc_info=error)
+                    said = _("That was a mistake of ours. We have a record of it: {incident}.")
+                    response = error_page(500, said.format(incident=incident))
                 give_seed(visit, response)
                 return response
 

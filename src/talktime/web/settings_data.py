@@ -81,7 +81,7 @@ async def forget_caller(request: Request) -> Response:
         calls=done.calls,
         calls_said=local.figure(done.calls),
         mentions=done.mentions,
-        stands_in=[_places()[place] for place in done.stands_in if place in _places()],
+        stands_in=list(dict.fromkeys(_places()[place] for place in done.stands_in if place in _places())),
     )
 
 
@@ -120,6 +120,7 @@ def _places() -> dict[str, str]:
     """Where a number may stand that only its owner can take out, or nobody."""
     return {
         "agents": _("in the words of one of your agents, which you can change"),
+        "drafts of agents": _("in the words of one of your agents, which you can change"),
         "billing details": _("in what stands on your invoices, which you can change"),
         "own numbers": _("among your own numbers"),
         "invoices": _("on an invoice that was issued, which has to stay as it is"),

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Request, Response
 
 from talktime.accounts import keys
-from talktime.accounts.keys import Scope
-from talktime.accounts.models import ApiKey
+from talktime.accounts.keys import OPERATORS_SCOPES, Scope
+from talktime.accounts.models import ApiKey, Role
 from talktime.accounts.sessions import Identity
 from talktime.errors import NotFound, TalktimeError
 from talktime.http.context import context_of
@@ -47,7 +47,7 @@ async def ask(request: Request) -> Response:
 async def make(request: Request) -> Response:
     """Make it, and show it."""
     form, identity = await read_form(request), await just_confirmed(request)
-    name, scopes = form.text("name"), [scope for scope in _scopes() if form.is_ticked(f"scope-{scope}")]
+    name, scopes = form.text("name"), [scope for scope in _scopes(identity.role) if form.is_ticked(f"scope-{scope}")]
     try:
         async with context_of(request).database.transaction(everyone=_WHY) as db:
             key, secret = await keys.make(db, identity.user_id, name, scopes)
@@ -83,7 +83,8 @@ async def _of(request: Request, identity: Identity) -> Sequence[ApiKey]:
 
 
 async def _asked(request: Request, identity: Identity, form: Form | None = None, status: int | None = None) -> Response:
-    ticked = {scope for scope in _scopes() if form is not None and form.is_ticked(f"scope-{scope}")}
+    offered = _scopes(identity.role)
+    ticked = {scope for scope in offered if form is not None and form.is_ticked(f"scope-{scope}")}
     return await settings_page(
         request,
         identity,
@@ -91,7 +92,7 @@ async def _asked(request: Request, identity: Identity, form: Form | None = None,
         PATH,
         form=form,
         status=status,
-        scopes=[(scope, said, scope in ticked) for scope, said in _scopes().items()],
+        scopes=[(scope, said, scope in ticked) for scope, said in offered.items()],
     )
 
 
@@ -101,19 +102,31 @@ def _view(key: ApiKey, clock: Clock) -> dict[str, object]:
         "id": key.id,
         "name": key.name,
         "prefix": key.prefix,
-        "scopes": [_scopes()[Scope(scope)] for scope in key.scopes],
+        # In the order in which they are offered; one that there is no more opens nothing.
+        "scopes": [said for scope, said in _scopes().items() if scope in key.scopes],
         "used": used or _("Never used"),
         "made": local.moment(key.created_at, clock),
     }
 
 
-def _scopes() -> dict[Scope, str]:
-    """What a key can be allowed, in words, in the order in which it is offered."""
-    return {
+def _scopes(role: Role = Role.ADMIN) -> dict[Scope, str]:
+    """What a key can be allowed, in words, in the order in which it is offered; what operators do only to operators."""
+    said = {
         Scope.ACCOUNT_READ: _("see the account"),
+        Scope.ACCOUNT_WRITE: _("change name, language and time zone"),
         Scope.CALLS_READ: _("read calls and what was said"),
+        Scope.CALLS_WRITE: _("say that a call was not a real one"),
         Scope.CREDITS_READ: _("see credits and statements"),
+        Scope.CREDITS_WRITE: _("buy credits and change what may be spent"),
         Scope.AGENTS_READ: _("see agents"),
         Scope.AGENTS_WRITE: _("change agents"),
         Scope.NUMBERS_READ: _("see phone numbers"),
+        Scope.NUMBERS_WRITE: _("assign and give back phone numbers"),
+        Scope.WEBHOOKS_READ: _("see webhooks and what was sent"),
+        Scope.WEBHOOKS_WRITE: _("change webhooks"),
+        Scope.KEYS_READ: _("see API keys"),
+        Scope.KEYS_WRITE: _("make and revoke API keys that may do no more than it"),
+        Scope.ADMIN_READ: _("see everybody’s, as an operator"),
+        Scope.ADMIN_WRITE: _("do what operators do, for everybody"),
     }
+    return {scope: words for scope, words in said.items() if role is Role.ADMIN or scope not in OPERATORS_SCOPES}

@@ -10,17 +10,19 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 from markupsafe import Markup
 
-from talktime.accounts import second_factor
+from talktime.accounts import second_factor, sessions
 from talktime.accounts.second_factor import WHY
 from talktime.accounts.sessions import Identity
 from talktime.accounts.sign_in import WrongCode
 from talktime.errors import BadInput, TalktimeError
 from talktime.http.context import context_of
+from talktime.http.security import set_session
 from talktime.web.door import address_of, said_of, told
 from talktime.web.forms import Form, read_form
 from talktime.web.language import _
 from talktime.web.routing import PageRoute
 from talktime.web.settings_frame import back, settings_page
+from talktime.web.visit import renew
 from talktime.web.who import just_confirmed, signed_in, themselves
 
 PATH = "/settings/second-factor"
@@ -90,7 +92,13 @@ async def switch_on(request: Request) -> Response:
     except TalktimeError as error:
         form.errors["code"] = said_of(error)
         return await _set_up(request, identity, form, status=error.status, headers=told(error))
-    return await _codes(request, identity, codes, just_on=True)
+    # Every other browser is signed out now, and so is whoever has a copy of this one's cookie.
+    async with context.database.transaction(everyone=WHY) as db:
+        token = await sessions.rotate(db, identity.session_id)
+    renew(token)
+    response = await _codes(request, identity, codes, just_on=True)
+    set_session(response, context.settings, token)
+    return response
 
 
 @router.get("/off")

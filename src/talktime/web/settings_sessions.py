@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from talktime.accounts import sessions
 from talktime.accounts.sessions import Identity, Shown
 from talktime.http.context import context_of
+from talktime.http.security import set_session
 from talktime.web import local
 from talktime.web.browsers import browser_in_words, place_in_words
 from talktime.web.routing import PageRoute
@@ -41,11 +42,15 @@ async def show(request: Request) -> Response:
 
 @router.post("/end-others")
 async def end_others(request: Request) -> Response:
-    """Sign out everywhere but here."""
+    """Sign out everywhere but here; a copy of this browser's cookie is somewhere else, too."""
     identity = await themselves(request)
-    async with context_of(request).database.transaction(everyone=sessions.WHY) as db:
+    context = context_of(request)
+    async with context.database.transaction(everyone=sessions.WHY) as db:
         await sessions.end_all(db, identity.user_id, but=identity.session_id)
-    return back(PATH, "sessions")
+        token = await sessions.rotate(db, identity.session_id)
+    response = back(PATH, "sessions")
+    set_session(response, context.settings, token)
+    return response
 
 
 @router.post("/{session}/end")

@@ -27,10 +27,11 @@ from talktime.documents.invoice import render_invoice
 from talktime.documents.receipt import render_receipt_pdf
 from talktime.documents.statement import render_statement_pdf
 from talktime.errors import NotFound
+from talktime.http import drawing
 from talktime.http.context import context_of
 from talktime.payments import invoices
 from talktime.web import credit_views as views
-from talktime.web import drawing, words
+from talktime.web import words
 from talktime.web.frame import frame
 from talktime.web.render import page
 from talktime.web.routing import PageRoute

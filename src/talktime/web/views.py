@@ -159,8 +159,11 @@ def _nothing(record: CallRecord) -> str:
 def _others(record: CallRecord) -> list[tuple[uuid.UUID, str]]:
     if record.call.parent_id is not None:
         return [(record.call.parent_id, "The call that was put through")]
-    legs = record.receipt.legs if record.receipt is not None else ()
-    return [(leg, "What came of putting the caller through") for leg in legs]
+    before = record.call.resumes_id
+    others = [(before, "The person who did not answer, from whom the caller came back")] if before else []
+    # Also of a call that only the fallback answered, which has no receipt.
+    legs = [leg.id for leg in record.call.legs if leg.carrier_call_id]
+    return others + [(leg, "What came of putting the caller through") for leg in legs]
 
 
 def _summary(record: CallRecord, outcome: words.Outcome) -> str:

@@ -7,6 +7,7 @@ that is stolen, older than the session or somebody else's opens nothing, and not
 
 import hmac
 import ipaddress
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,6 +26,8 @@ from talktime.settings import Settings
 FIELD = "csrf"
 HEADER = "x-csrf-token"
 _SEED_LENGTH_MAX = 200
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9_.-]+))(?::[0-9]{1,5})?")
+"""A name or an address, and perhaps a port: nothing else that stands there is read as if it were one."""
 LANGUAGES = ("en", "de")
 LANGUAGE_COOKIE = "talktime_language"
 
@@ -91,6 +94,13 @@ def visiting(request: Request, settings: Settings) -> Iterator[Visit]:
         _VISIT.reset(token)
 
 
+def renew(token: str) -> None:
+    """The browser gets another token with this answer: what the answer shows is tied to that one."""
+    visit = current()
+    assert visit is not None, "a token is renewed while a request is answered"
+    visit.seed = token
+
+
 def csrf_field() -> Markup:
     """What stands in every form that changes something."""
     visit = current()
@@ -129,11 +139,10 @@ def refuse_other_hosts(request: Request, settings: Settings) -> None:
 
     Somebody else's name that leads here (DNS rebinding) would make our pages theirs.
     """
-    said = request.headers.get("host", "")
-    try:
-        host = urlsplit(f"//{said}").hostname or ""
-    except ValueError:
-        raise WrongHost from None
+    said = _HOST.fullmatch(request.headers.get("host", ""))
+    if said is None:
+        raise WrongHost
+    host = said[1] or said[2]
     own = {(urlsplit(settings.base_url).hostname or "").lower(), "localhost"}
     if host.lower() in own or _is_address(host):
         return

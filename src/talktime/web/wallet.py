@@ -159,7 +159,7 @@ async def set_top_up(request: Request) -> Response:
     context = context_of(request)
     if form.text("do") == "off":
         async with context.database.transaction(user=identity.user_id) as db:
-            await saved_card.off(db, identity.user_id)
+            await saved_card.off(db, identity.user_id, actor=identity.acts_as)
         return _back("top-up")
     try:
         async with context.database.transaction(user=identity.user_id) as db:
@@ -171,7 +171,7 @@ async def set_top_up(request: Request) -> Response:
             if threshold and ceiling and not form.errors:
                 seen = int(price) if _PRICE.fullmatch(price) else -1
                 choice = saved_card.Choice(threshold, pack.id, ceiling, seen)
-                await saved_card.choose(db, identity.user_id, choice, datetime.now(UTC))
+                await saved_card.choose(db, identity.user_id, choice, datetime.now(UTC), actor=identity.acts_as)
                 return _back("top-up")
     except TalktimeError as error:
         form.errors["top_up"] = str(error)
@@ -185,7 +185,7 @@ async def forget_card(request: Request) -> Response:
     context = context_of(request)
     try:
         if context.gateway is not None:
-            await saved_card.forget(context.database, context.gateway, identity.user_id)
+            await saved_card.forget(context.database, context.gateway, identity.user_id, actor=identity.acts_as)
     except ProviderError:
         words_of_it = "It is not charged any more, but the payment company did not answer. Try again in a minute."
         return await _credits(context, identity, form=_wrong(form, "top_up", words_of_it), status=502)

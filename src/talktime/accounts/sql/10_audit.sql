@@ -25,6 +25,22 @@ RETURN sha256(record_send(ROW(
     convert_to(p_after::text, 'UTF8'), convert_to(p_door, 'UTF8'), convert_to(p_network, 'UTF8'), p_previous
 )));
 
+-- Whom an entry may name as who did it: in a customer's own transaction themselves, nobody, or an operator who is signed
+-- in as them at this moment. Who sees everyone's is believed: commands and steps of ours have no session.
+CREATE FUNCTION assert_actor(p_user uuid, p_actor uuid) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF current_setting('role') = 'talktime_everyone' OR p_actor IS NULL OR p_actor = p_user THEN
+        RETURN;
+    END IF;
+    PERFORM FROM sessions s JOIN users a ON a.id = s.actor_id
+    WHERE s.user_id = p_user AND s.actor_id = p_actor AND s.expires_at > now() AND a.role = 'ADMIN' AND a.status = 'ACTIVE';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'user % does nothing in this transaction', p_actor USING ERRCODE = 'TT403';
+    END IF;
+END
+$$;
+
 -- Write the next entry about somebody. The head's row is the lock: two who write at once come one after the other.
 CREATE FUNCTION audit_v1(
     p_user uuid, p_actor uuid, p_act text, p_before jsonb, p_after jsonb, p_door text, p_network text
@@ -36,6 +52,7 @@ DECLARE
     v_at timestamptz;
 BEGIN
     PERFORM assert_tenant(p_user);
+    PERFORM assert_actor(p_user, p_actor);
     INSERT INTO audit_heads (user_id, seq, hash) VALUES (p_user, 0, sha256(convert_to(p_user::text, 'UTF8')))
     ON CONFLICT DO NOTHING;
     SELECT h.seq + 1, h.hash INTO STRICT v_seq, v_previous FROM audit_heads h WHERE h.user_id = p_user FOR UPDATE;

@@ -41,7 +41,8 @@ END
 $$;
 
 -- The carrier's part, whoever ends the call: the talk by our clock until the carrier says how long it was. The carrier
--- is asked for its own price some minutes later.
+-- is asked for its own price some minutes later. To the carrier a call whose caller was put through and came back is one,
+-- from ring to end: all of it is the first part's.
 CREATE FUNCTION calls_cost_carrier() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -68,4 +69,4 @@ END
 $$;
 
 CREATE TRIGGER calls_cost_carrier AFTER UPDATE OF status, carrier_seconds ON calls
-    FOR EACH ROW WHEN (NEW.ended_at IS NOT NULL) EXECUTE FUNCTION calls_cost_carrier();
+    FOR EACH ROW WHEN (NEW.ended_at IS NOT NULL AND NEW.resumes_id IS NULL) EXECUTE FUNCTION calls_cost_carrier();

@@ -26,6 +26,7 @@ BEGIN
         caller = NULL, summary = NULL, forgotten_at = coalesce(c.forgotten_at, clock_timestamp()),
         dialled = CASE WHEN c.parent_id IS NULL OR c.dialled <> coalesce(p_number, c.dialled) THEN c.dialled END
     WHERE c.user_id = p_user AND c.id = ANY (v_calls);
+    PERFORM forget_webhooks(p_user, v_calls);
     RETURN v_fresh;
 END
 $$;
@@ -211,7 +212,12 @@ BEGIN
         updated_at = clock_timestamp()
     WHERE a.user_id = p_user;
     UPDATE agent_versions v SET
-        greeting = '-', instructions = '', knowledge = '[]', phrases = '[]', tools = '[]', fallback = '{}'
+        business = '', greeting = '-', instructions = '', facts = '', tone = '', avoid = '',
+        knowledge = '[]', phrases = '[]', tools = '[]', people = '[]', fallback = '{}'
     WHERE v.user_id = p_user;
+    UPDATE agent_drafts d SET
+        content = NULL, based_on = NULL, touched = '{}', saved_by = NULL,
+        revision = d.revision + 1, opened_revision = d.revision + 1, updated_at = clock_timestamp()
+    WHERE d.user_id = p_user AND d.content IS NOT NULL;
 END
 $$;

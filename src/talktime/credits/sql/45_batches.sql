@@ -243,7 +243,13 @@ BEGIN
     END IF;
 
     v_now := clock_timestamp();
-    PERFORM credit_turn_day(a.user_id) FROM unnest(v_accounts) a WHERE (a.spent_until > v_now) IS NOT TRUE;
+    -- Where nothing is open, nothing changes, as when one is settled again.
+    PERFORM credit_turn_day(o.user_id) FROM (
+        SELECT DISTINCT a.user_id FROM unnest(v_accounts) a
+        JOIN unnest(p_users, p_calls) i (user_id, call_id) ON i.user_id = a.user_id
+        JOIN credit_holds h ON h.user_id = i.user_id AND h.call_id = i.call_id AND h.settled_at IS NULL
+        WHERE (a.spent_until > v_now) IS NOT TRUE
+    ) o;
     -- What each still open call costs, and how much of it the balance covers when those before it are paid. A call that
     -- stands twice is settled by its first.
     WITH open AS MATERIALIZED (

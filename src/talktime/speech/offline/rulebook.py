@@ -263,13 +263,30 @@ class _Conversation:
         return {name_key: name, message_key: message}
 
     def _reason(self, text: str) -> dict[str, str]:
+        """Whom the caller wants, and why, in the words of the tool that puts them through."""
         wanted = _property_names(self._tools["transfer"])
-        return {key: text for key in wanted if key in ("reason", "summary")}
+        said = {key: text for key in wanted if key in ("reason", "summary")}
+        people = _choices(self._tools["transfer"], "person")
+        return said | {"person": self._named(text, people)} if people else said
+
+    def _named(self, text: str, people: Sequence[str]) -> str:
+        """The person who shares the most words with what was said; the first when nobody is named."""
+        said = set(text.split())
+        shared = [len(said & set(words(person, self._brief.language))) for person in people]
+        return people[shared.index(max(shared))]
 
 
 def _property_names(tool: Tool) -> tuple[str, ...]:
     properties = tool.parameters.get("properties")
     return tuple(properties) if isinstance(properties, Mapping) else ()
+
+
+def _choices(tool: Tool, name: str) -> tuple[str, ...]:
+    """What may be given for a property, where that is listed."""
+    properties = tool.parameters.get("properties")
+    described = properties.get(name) if isinstance(properties, Mapping) else None
+    listed = described.get("enum", ()) if isinstance(described, Mapping) else ()
+    return tuple(map(str, listed))
 
 
 def _book(brief: Brief) -> Phrasebook:

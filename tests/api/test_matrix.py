@@ -1,0 +1,264 @@
+"""Every route of the API, asked by everybody: the table in `matrix.py` says what each of them gets.
+
+Generated from the description, which is made from the routes: a route without an entry fails, and an entry without a
+route. What was refused has changed nothing, and nobody reads a word of somebody else's.
+"""
+
+import contextlib
+import json
+import re
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from talktime import inbox
+from talktime.accounts import keys, passwords, sessions
+from talktime.accounts.keys import OPERATORS_SCOPES, Scope
+from talktime.api.document import document, operations
+from talktime.carriers.numbers import NumberKind
+from talktime.db.base import new_id
+from talktime.db.session import connect
+from talktime.http.security import cookie_name
+from talktime.inbox import Incoming
+from talktime.numbers.models import NumberOrder, NumberProof
+from talktime.security import token_hash
+from tests.api.matrix import MATRIX, Entry
+from tests.api.program import OF_CUSTOMERS, Program, key_of
+from tests.db.everything import digests_of
+from tests.payments.counter import open_counter
+from tests.people import WHY
+from tests.web.matrix_people import PASSWORD, Cast, World, application, make_people
+
+DOCUMENT = document()
+_CLAIMED = "/v1/admin/claims/{user_id}/{call_id}/decide"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method at one path."""
+
+    method: str
+    path: str
+    scope: Scope | None
+    example: Any
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def _route(path: str, method: str, operation: Mapping[str, Any]) -> Route:
+    scopes = operation["x-scopes"]
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    name = str(body.get("$ref", "")).rpartition("/")[2]
+    example = DOCUMENT["components"]["schemas"][name]["examples"][0] if name else None
+    # A claim is decided about a call that was claimed.
+    path = path.replace("{call_id}", "{claimed_id}") if path == _CLAIMED else path
+    return Route(method.upper(), path, Scope(scopes[0]) if scopes else None, example)
+
+
+ROUTES = {
+    route.name: route for route in (_route(*each) for each in operations(DOCUMENT)) if "openapi" not in route.path
+}
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """What each of them comes with."""
+
+    cast: Cast
+    things: Mapping[str, Any]
+    owner: str
+    other: str
+    operator: str
+    revoked: str
+    lacking: dict[Scope | None, str] = field(default_factory=dict)
+    """A key with every scope but one."""
+
+
+def test_every_route_has_an_entry_and_every_entry_a_route() -> None:
+    assert sorted(set(ROUTES) - set(MATRIX)) == [], "say in tests/api/matrix.py who gets what"
+    assert sorted(set(MATRIX) - set(ROUTES)) == [], "no such route"
+
+
+@pytest.fixture(scope="module")
+async def world(new_database_url: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    url, home = new_database_url(), tmp_path_factory.mktemp("home")
+    database, app = connect(url), application(home, url)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        counter = await stack.enter_async_context(open_counter(database, home))
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        app.state.context = replace(app.state.context, till=counter.till)
+        yield World(app, database, counter, await counter.pack(), await passwords.hash_of(PASSWORD))
+
+
+@pytest.fixture(scope="module")
+async def settled(world: World) -> Keyring:
+    """People to whom nothing happens."""
+    return await keyring(world)
+
+
+@pytest.mark.parametrize("name", sorted(ROUTES))
+async def test_everybody_gets_what_the_table_says(world: World, settled: Keyring, name: str) -> None:
+    route, entry = ROUTES[name], MATRIX[name]
+    ring = settled if route.method == "GET" else await keyring(world)
+    await strangers_are_refused(ring, route, entry)
+    # The owner last: what is theirs may be gone afterwards.
+    await ask(ring, route, entry, "other", entry.other)
+    if entry.is_desk:
+        await ask(ring, route, entry, "owner", entry.owner)
+        await ask(ring, route, entry, "operator", entry.operator)
+    else:
+        await ask(ring, route, entry, "operator", entry.operator)
+        await ask(ring, route, entry, "owner", entry.owner)
+
+
+async def strangers_are_refused(ring: Keyring, route: Route, entry: Entry) -> None:
+    """Who has no key that works, or one that lacks the scope, and is told nothing and changes nothing."""
+    world, alice, ada = ring.cast.world, ring.cast.alice, ring.cast.ada
+    is_desk = route.scope in OPERATORS_SCOPES
+    if route.scope not in ring.lacking:
+        scopes = sorted(set(Scope if is_desk else OF_CUSTOMERS) - {route.scope})
+        ring.lacking[route.scope] = await key_of(world.database, ada if is_desk else alice, scopes)
+    lacking = ring.lacking[route.scope]
+    async with world.database.transaction(everyone=WHY) as db:
+        session = await sessions.begin(db, alice.id, address=None, browser=None)
+    before = await digests_of(world.database)
+    for who, key in (("nobody", None), ("garbage", f"{keys.BEGINNING}{'x' * 43}"), ("revoked", ring.revoked)):
+        answer = await send(ring, route, entry, key)
+        assert answer.status_code == 401, f"{route.name} as {who}: {answer.status_code}"
+        nothing_is_told(ring, answer, route)
+    cookie = {"cookie": f"{cookie_name(world.settings)}={session}"}
+    assert (await send(ring, route, entry, None, cookie)).status_code == 401, f"{route.name} with a browser's session"
+    if route.scope is not None:
+        answer = await send(ring, route, entry, lacking)
+        assert answer.status_code == 403, f"{route.name} without the scope: {answer.status_code} {answer.text}"
+        assert route.scope.value in answer.json()["detail"]
+        nothing_is_told(ring, answer, route)
+    assert await digests_of(world.database) == before, f"{route.name}: who was refused changed something"
+    person = ada if is_desk else alice
+    for status in ("SUSPENDED", "CLOSED"):
+        await world.do("UPDATE users SET status = CAST(:to AS user_status) WHERE id = :id", to=status, id=person.id)
+        answer = await send(ring, route, entry, ring.operator if is_desk else ring.owner)
+        await world.do("UPDATE users SET status = 'ACTIVE' WHERE id = :id", id=person.id)
+        assert answer.status_code == 401, f"{route.name} as {status}: {answer.status_code}"
+    if is_desk:
+        await world.do("UPDATE users SET role = 'USER' WHERE id = :id", id=ada.id)
+        answer = await send(ring, route, entry, ring.operator)
+        await world.do("UPDATE users SET role = 'ADMIN' WHERE id = :id", id=ada.id)
+        assert answer.status_code == 403, f"{route.name} as who is no operator any more: {answer.status_code}"
+
+
+async def ask(ring: Keyring, route: Route, entry: Entry, who: str, expected: int) -> None:
+    """Ask as one of them, and look at what comes back and at what it did."""
+    database, alice = ring.cast.world.database, ring.cast.alice
+    about = alice.id if who == "other" else None
+    before = await digests_of(database, about=about)
+    answer = await send(ring, route, entry, getattr(ring, who))
+    after = await digests_of(database, about=about)
+    assert answer.status_code == expected, f"{route.name} as {who}: {answer.status_code} {answer.text[:600]}"
+    if answer.status_code >= 400:
+        assert answer.headers["content-type"] == "application/problem+json", route.name
+    assert answer.headers["cache-control"] == "no-store"
+    changed = [table for table in before if before[table] != after[table]]
+    if (answer.status_code >= 400 and not entry.counts) or route.method == "GET" or who == "other":
+        assert not changed, f"{route.name} as {who} changed {changed}"
+    if who == "other" or (who == "operator" and not entry.is_desk):
+        nothing_is_told(ring, answer, route)
+    if who == "owner" and entry.other == 404 and route.method == "GET" and "json" in answer.headers["content-type"]:
+        assert any(word in answer.text for word in (*ring.cast.words, *map(str, ring.things.values()))), (
+            f"{route.name}: hers?"
+        )
+
+
+def nothing_is_told(ring: Keyring, answer: httpx.Response, route: Route) -> None:
+    """Not a word of Alice's stands in it that was not asked for."""
+    asked = str(answer.request.url) + (answer.request.content or b"").decode()
+    said = answer.text + " ".join(answer.headers.values())
+    seen = {word for word in ring.cast.words if word in said and word not in asked}
+    assert not seen, f"{route.name} shows {seen}"
+
+
+async def send(
+    ring: Keyring, route: Route, entry: Entry, key: str | None, headers: Mapping[str, str] | None = None
+) -> httpx.Response:
+    path = re.sub(r"{(\w+)}", lambda found: str(ring.things[found[1]]), route.path)
+    query = entry.query.format(**ring.things)
+    body = filled(route.example if entry.body is None else entry.body, ring.things)
+    more = {"idempotency-key": uuid.uuid4().hex} if route.method == "POST" else {}
+    more |= {"if-match": "*"} if route.method in ("PATCH", "PUT", "DELETE") else {}
+    async with Program(ring.cast.world.app, key) as program:
+        return await program.request(
+            route.method,
+            f"{path.removeprefix('/v1')}?{query}" if query else path.removeprefix("/v1"),
+            json=body if body is not None else None,
+            headers={**more, **(headers or {})},
+        )
+
+
+def filled(body: Any, things: Mapping[str, Any]) -> Any:
+    """A body with Alice's things in it."""
+    written = re.sub(r'"{(\w+)}"', lambda found: json.dumps(things[found[1]]), json.dumps(body))
+    return json.loads(written)
+
+
+async def keyring(world: World) -> Keyring:
+    """New people, something of Alice's of every kind, and their keys."""
+    cast = await make_people(world)
+    database, alice = world.database, cast.alice
+    owner = await key_of(database, alice)
+    async with database.transaction(everyone=WHY) as db:
+        gone, revoked = await keys.make(db, alice.id, "gone", OF_CUSTOMERS)
+        await keys.revoke(db, alice.id, gone.id)
+        spare, _ = await keys.make(db, alice.id, "spare", ["calls:read"])
+        numbers = text("SELECT id::text FROM phone_numbers WHERE user_id = :user")
+        number = await db.scalar(numbers, {"user": alice.id})
+        purchases = text("SELECT id::text FROM purchases WHERE user_id = :user AND state = 'PAID'")
+        purchase = await db.scalar(purchases, {"user": alice.id})
+        told = Incoming("testing", "acct", uuid.uuid4().hex, "test.told", b"{}", {})
+        assert await inbox.store(db, told)
+        event = await db.scalar(text("SELECT id::text FROM provider_events WHERE event_id = :e"), {"e": told.event_id})
+        proof, order, number_of_hers = new_id(), new_id(), f"+1555{new_id().int % 10**7:07d}"
+        soon = datetime.now(UTC) + timedelta(minutes=10)
+        db.add(NumberProof(id=proof, user_id=alice.id, number=number_of_hers, carrier="simulated", expires_at=soon,
+                           code_hash=token_hash("x")))  # fmt: skip
+        db.add(NumberOrder(id=order, number=number_of_hers, carrier="simulated", country="GB", kind=NumberKind.LOCAL,
+                           amount_micros=1, currency="EUR", ordered_by=alice.id))  # fmt: skip
+    things: dict[str, Any] = {
+        "user_id": str(alice.id), "agent_id": str(alice.agent), "version_no": "1", "key": "dentist", "seq": "1",
+        "call_id": cast.things["call"], "claimed_id": cast.things["claimed"], "pack_id": str(world.pack.id),
+        "purchase_id": str(purchase), "invoice_id": cast.things["invoice"], "month": cast.things["month"],
+        "key_id": str(spare.id), "number_id": str(number), "alert_id": cast.things["alert"],
+        "approval_id": cast.things["approval"], "proof_id": str(proof), "order_id": str(order),
+        "event_id": str(event), "new_number": f"+4930{new_id().int % 10**7:07d}",
+    }  # fmt: skip
+    async with Program(world.app, owner) as program:
+        made = await program.make("/webhooks", {"url": "https://crm.example.org/hooks", "events": ["call.*"]})
+        assert made.status_code == 201, made.text
+        things["webhook_id"] = made.json()["webhook"]["id"]
+        assert (await program.make(f"/webhooks/{things['webhook_id']}/test", None)).status_code == 202
+        things["delivery_id"] = (await program.read(f"/webhooks/{things['webhook_id']}/deliveries"))["data"][0]["id"]
+        # A second version, so that there is one to roll back to, and a draft of a third.
+        for tone in ("Warm.", "Brief."):
+            draft = f"/agents/{alice.agent}/draft"
+            changed = await program.patch(draft, json={"tone": tone}, headers={"if-match": "*"})
+            assert changed.status_code == 200, changed.text
+            things["revision"] = changed.json()["revision"]
+            if tone == "Warm.":
+                made = await program.make(f"/agents/{alice.agent}/publish", {"revision": things["revision"]})
+                assert made.status_code == 201, made.text
+    return Keyring(
+        cast,
+        things,
+        owner,
+        await key_of(database, cast.bob),
+        await key_of(database, cast.ada, Scope),
+        revoked,
+    )
