@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 import typer.main
+import yaml
 
 from talktime import configuration
 from talktime.app import create_app
 from talktime.settings import Settings
 
-yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.*[!e]"))

@@ -1,7 +1,8 @@
 """Nonsense in every field, parameter and place of an address: each is answered with a problem, and none with a fault of
 ours.
 
-The rule: what is sent is made from the description, so that a new route gets its nonsense without anybody thinking of it.
+The rule: what is sent is made from the description, so that a new route gets its nonsense without
+anybody thinking of it.
 """
 
 import contextlib
@@ -88,7 +89,7 @@ def _asked(
     names = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "path"]
     usual = _filled(path, {name: things.get(name, str(uuid.UUID(int=0))) for name in names})
     schema = _example(operation)
-    example = None if schema is None else schema["examples"][0]
+    example: dict[str, Any] = {} if schema is None else schema["examples"][0]
     for name in names:
         for place in PLACES:
             values = {each: things.get(each, str(uuid.UUID(int=0))) for each in names}
