@@ -25,9 +25,13 @@ from talktime.alerts.kinds import KINDS
 from talktime.db.session import Database, connect
 from talktime.errors import BadInput
 from talktime.rounds import prove_audit
-from tests.accounts.verbs import ELSEWHERE, NOT_VERBS, READY, VARIANTS, Scene, verbs
+from tests.accounts import verbs as verbs_of_people
+from tests.accounts import verbs_of_programs
+from tests.accounts.verbs import ELSEWHERE, NOT_VERBS, VARIANTS, Scene, verbs
 from tests.payments.counter import open_counter
 from tests.people import WHY, Person, new_person
+
+READY = {**verbs_of_people.READY, **verbs_of_programs.READY}
 
 
 class Undone(Exception):

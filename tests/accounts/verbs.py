@@ -32,7 +32,7 @@ from talktime.payments.saved_card import Choice
 from tests.payments.counter import Counter
 from tests.people import WHY, Person, new_person
 
-FOLDERS = ("accounts", "credits", "payments", "calls", "numbers", "alerts", "agents", "privacy")
+FOLDERS = ("accounts", "credits", "payments", "calls", "numbers", "alerts", "agents", "privacy", "webhooks")
 Verb = Callable[..., Awaitable[Any]]
 
 

@@ -180,7 +180,7 @@ async def test_settling_again_what_is_settled_changes_nothing_not_even_the_day(
         await become_owner(db)
         await db.execute(
             text("UPDATE credit_accounts SET spent_on = NULL, spent_until = NULL, spent_today = 0 WHERE user_id = :u"),
-            {"user": person.id},
+            {"u": person.id},
         )
     before = likeness(eyes, twin)
     assert isinstance(await asked(database, twin, settle_all, [(0, 30)]), list)

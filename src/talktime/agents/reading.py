@@ -68,7 +68,7 @@ async def agent_of(db: AsyncSession, user: uuid.UUID, agent_id: uuid.UUID) -> Ag
 
 async def locked(db: AsyncSession, user: uuid.UUID, agent_id: uuid.UUID) -> Agent:
     """The same, which nobody else changes before this transaction ends."""
-    query = select(Agent.id).where(Agent.user_id == user, Agent.id == agent_id).with_for_update()
+    query = select(Agent.id).where(Agent.user_id == user, Agent.id == agent_id).with_for_update(key_share=True)
     if await db.scalar(query) is None:
         raise NoSuchAgent
     return await agent_of(db, user, agent_id)

@@ -78,7 +78,7 @@ async def _charge_one(db: AsyncSession, number: uuid.UUID, user: uuid.UUID, now:
     """Charge one month of one number, if it is due and can be paid; None when nothing is due (any more)."""
     # First the account, which changing nothing locks, then the number: the order of everybody who posts.
     await money.set_limits(db, user)
-    found = select(PhoneNumber).where(PhoneNumber.id == number).with_for_update()
+    found = select(PhoneNumber).where(PhoneNumber.id == number).with_for_update(key_share=True)
     row = (await db.execute(found.execution_options(populate_existing=True))).scalar_one()
     today = await rent.today(db, user, now)
     is_theirs = row.user_id == user and row.status is PhoneStatus.ASSIGNED

@@ -42,7 +42,10 @@ async def theirs(db: AsyncSession, user: uuid.UUID, number: uuid.UUID) -> PhoneN
 
 
 async def find(db: AsyncSession, number: Which, *, lock: bool = False) -> PhoneNumber | None:
-    """A number, as it is now. Raises NoNumber."""
+    """A number, as it is now. Raises NoNumber.
+
+    Locked it is without its key: a ring names it, then waits for the account, whose lock is taken before this one.
+    """
     which = PhoneNumber.id == number if isinstance(number, uuid.UUID) else PhoneNumber.number == e164(number)
     query = select(PhoneNumber).where(which).execution_options(populate_existing=True)
-    return (await db.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
+    return (await db.execute(query.with_for_update(key_share=True) if lock else query)).scalar_one_or_none()

@@ -70,7 +70,7 @@ async def _claim_next(db: AsyncSession, carriers: list[str]) -> _Claimed | None:
             )
             .order_by(PhoneNumber.carrier_try_at)
             .limit(1)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, key_share=True)
         )
     ).scalar_one_or_none()
     if row is None:
@@ -145,5 +145,5 @@ async def _put_off(database: Database, claimed: _Claimed, error: ProviderError) 
 
 
 async def _locked(db: AsyncSession, number: uuid.UUID) -> PhoneNumber:
-    found = select(PhoneNumber).where(PhoneNumber.id == number).with_for_update()
+    found = select(PhoneNumber).where(PhoneNumber.id == number).with_for_update(key_share=True)
     return (await db.execute(found.execution_options(populate_existing=True))).scalar_one()
