@@ -101,6 +101,19 @@ _HEADERS: dict[str, dict[str, Any]] = {
 }
 _DONE = {"200": "It is so.", "201": "It was made.", "202": "It will be done.", "204": "It is done."}
 _PAGE = re.compile(r"\bPage_(\w+?)_(?=\")")
+_CLEARER = {
+    "By": "MarginsBy",
+    "Change": "DiffChange",
+    "Difference": "NumberDriftKind",
+    "Entry": "KnowledgeEntry",
+    "Line": "DiffLine",
+    "Link": "SelfTestLink",
+    "NumberOrderShown": "NumberOrder",
+    "NumberOrderShownPage": "NumberOrderPage",
+    "State": "ProviderEventState",
+}
+"""What some are called in here, and by programs that know nothing of our folders."""
+_REFERENCE = re.compile(r"(?<=#/components/schemas/)\w+")
 _NAMES = {"if-match": "If-Match", "idempotency-key": "Idempotency-Key"}
 
 
@@ -145,7 +158,10 @@ def document() -> dict[str, Any]:
         is_tagged = bool({"patch", "put"} & set(made["paths"][path])) and method != "delete"
         _complete(path, method, operation, is_tagged=is_tagged)
     # `AgentPage` instead of what the framework calls a page of agents.
-    tidied: dict[str, Any] = orjson.loads(_PAGE.sub(r"\1Page", orjson.dumps(_tidied(made)).decode()))
+    text = _PAGE.sub(r"\1Page", orjson.dumps(_tidied(made)).decode())
+    tidied: dict[str, Any] = orjson.loads(_REFERENCE.sub(lambda found: _clearer(found[0]), text))
+    named = tidied["components"]
+    named["schemas"] = {_clearer(name): schema for name, schema in named["schemas"].items()}
     return tidied
 
 
@@ -210,6 +226,10 @@ def _below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
     for each in model.__subclasses__():
         yield each
         yield from _below(each)
+
+
+def _clearer(name: str) -> str:
+    return _CLEARER.get(name, name)
 
 
 def _ref(where: str, name: str) -> dict[str, str]:

@@ -25,6 +25,7 @@ from talktime.http.context import context_of
 from talktime.http.problems import DATABASE_AWAY, Wrong, kind_of, problem, problem_of, title_of
 
 _LOGGER = log.get(__name__)
+_FIELD_LENGTH_MAX = 100
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -158,7 +159,8 @@ def _invalid(error: RequestValidationError, request_id: str) -> Response:
 def _wrong(error: dict[str, Any]) -> Wrong:
     """One of pydantic's errors, in words for who sent it. What they sent is not repeated."""
     place = [str(part) for part in error["loc"]]
-    field = ".".join(place[1:]) or place[0]
+    # An unknown field's name is what they sent, too.
+    field = (".".join(place[1:]) or place[0])[:_FIELD_LENGTH_MAX]
     if error["type"] == "extra_forbidden":
         return Wrong(field, "There is no such field here.")
     if error["type"] == "missing":

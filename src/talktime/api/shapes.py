@@ -9,7 +9,16 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
 import orjson
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+)
 from pydantic_core import CoreSchema, core_schema
 
 CREDITS_MAX = 10**12
@@ -20,7 +29,11 @@ def _in_utc(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-Moment = Annotated[datetime, PlainSerializer(_in_utc, return_type=str, when_used="json")]
+Moment = Annotated[
+    datetime,
+    PlainSerializer(_in_utc, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
 """A moment as it is shown: RFC 3339, in UTC."""
 
 

@@ -1158,3 +1158,8 @@ GRANT INSERT, SELECT, UPDATE ON TABLE webhook_endpoints TO talktime;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE webhook_endpoints TO talktime_everyone;
 GRANT SELECT ON TABLE webhook_events TO talktime;
 GRANT DELETE, SELECT ON TABLE webhook_events TO talktime_everyone;
+
+-- What older versions did not keep of their own: it was the agent's.
+UPDATE agent_versions v SET business = a.business, language = a.language, zone = a.zone
+FROM agents a
+WHERE a.user_id = v.user_id AND a.id = v.agent_id AND v.language IS NULL;
