@@ -5,7 +5,7 @@ value of an enumeration, is passed over and never an error; what must be there a
 """
 
 import types
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import date, datetime
 from enum import Enum, StrEnum
@@ -112,8 +112,17 @@ def state_written(if_match: str | None) -> str:
 
 def read_as(shape: type[Shape], value: Any) -> Shape:
     """A value of an answer, in its type. Raises AnswerUnreadable, which says where and never what."""
+    return cast("Shape", _told(_reader(cast("Hashable", shape)), value))
+
+
+def read_all_as(shape: type[Shape], value: Any) -> tuple[Shape, ...]:
+    """The same for a list of them."""
+    return cast("tuple[Shape, ...]", _told(_many(_reader(cast("Hashable", shape))), value))
+
+
+def _told(read: Read, value: Any) -> Any:
     try:
-        return cast("Shape", _reader(cast(Hashable, shape))(value))
+        return read(value)
     except _Unlike as error:
         place = ".".join(reversed(error.place)) or "the whole"
         raise AnswerUnreadable(f"The answer is not what it should be: {place} is no {error.wanted}.") from None
@@ -136,13 +145,13 @@ def _reader(kind: Hashable) -> Read:
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Union or origin is types.UnionType:
         return _one_of(arguments)
-    if origin is tuple:
-        # Two or three of a fixed length are lists in JSON as well; ours are all of one kind.
-        return _many(_reader(arguments[0]))
+    if origin is Literal:
+        # There may be more values than these one day.
+        return _plain(str)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return _named(_reader(arguments[1]))
-    if origin is Literal:
-        return _plain(str)
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return _many(_reader(arguments[0]))
     if isinstance(kind, type):
         return _of_class(kind)
     raise TypeError(f"{kind!r} cannot be read.")

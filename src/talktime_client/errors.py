@@ -93,7 +93,7 @@ class ApiError(TalktimeError):
         self.title = title
         self.detail = detail
         """What to do about it."""
-        self.errors = tuple(errors)
+        self.errors: tuple[FieldError, ...] = tuple(errors)
         """What is wrong with which field."""
         self.request_id = request_id
         """What to tell whoever runs the server."""

@@ -210,6 +210,9 @@ async def test_templates_are_listed_and_shown(as_alice: Program) -> None:
     assert one["name"] == "Handwerksbetrieb" and "{business}" in one["content"]["greeting"]
     for path, query in (("astronaut", {}), ("dentist", {"language": "fr"})):
         refused(await as_alice.get(f"/agent-templates/{path}", params=query), 404, "no-such-template")
+    for language in ("null", "fr", "de-DE", ""):
+        answer = await as_alice.get("/agent-templates", params={"language": language})
+        assert fields_of(refused(answer, 422, "no-such-language")) == ["language"]
 
 
 @pytest.mark.parametrize(

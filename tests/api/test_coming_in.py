@@ -84,6 +84,18 @@ async def test_nothing_under_v1_is_ever_a_page(as_alice: Program) -> None:
     assert answer.headers["allow"] == "GET"
 
 
+async def test_a_name_beside_ids_is_no_id(as_alice: Program, as_ada: Program) -> None:
+    for path in ("/webhooks/events", "/webhooks/event-types"):
+        for method in ("PATCH", "DELETE"):
+            answer = await as_alice.request(method, path, json={})
+            refused(answer, 405, "no-such-method")
+            assert answer.headers["allow"] == "GET"
+    answer = await as_ada.get("/admin/events/replay")
+    refused(answer, 405, "no-such-method")
+    assert answer.headers["allow"] == "POST"
+    refused(await as_alice.get("/webhooks/no-id"), 404, "no-such-address")
+
+
 async def test_a_key_that_guesses_is_told_to_wait_and_so_is_its_network(stage: Stage, alice: Person) -> None:
     app, address = app_on(stage), "198.51.100.7"
     async with Program(app, None, address) as guesser, program_of(stage, alice, address=address) as neighbour:

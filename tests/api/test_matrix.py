@@ -99,6 +99,25 @@ async def test_everybody_gets_what_the_table_says(world: World, settled: Keyring
         await ask(ring, route, entry, "owner", entry.owner)
 
 
+@pytest.fixture(scope="module")
+async def single(settled: Keyring) -> Mapping[Scope, tuple[str, str]]:
+    """A key of the customer's and one of the operator's with one scope, for each that there is."""
+    database, alice, ada = settled.cast.world.database, settled.cast.alice, settled.cast.ada
+    return {scope: (await key_of(database, alice, [scope]), await key_of(database, ada, [scope])) for scope in Scope}
+
+
+@pytest.mark.parametrize("name", [name for name, route in sorted(ROUTES.items()) if route.scope is not None])
+async def test_no_other_scope_opens_it(settled: Keyring, single: Mapping[Scope, tuple[str, str]], name: str) -> None:
+    route, entry = ROUTES[name], MATRIX[name]
+    before = await digests_of(settled.cast.world.database)
+    for scope, keys_with_it in single.items():
+        for key in keys_with_it if scope is not route.scope else keys_with_it[: 1 if entry.is_desk else 0]:
+            answer = await send(settled, route, entry, key)
+            assert answer.status_code == 403, f"{name} with {scope}: {answer.status_code} {answer.text}"
+            nothing_is_told(settled, answer, route)
+    assert await digests_of(settled.cast.world.database) == before, f"{name}: who was refused changed something"
+
+
 async def strangers_are_refused(ring: Keyring, route: Route, entry: Entry) -> None:
     """Who has no key that works, or one that lacks the scope, and is told nothing and changes nothing."""
     world, alice, ada = ring.cast.world, ring.cast.alice, ring.cast.ada

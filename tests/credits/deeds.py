@@ -118,7 +118,7 @@ async def _is_old(db: AsyncSession, user: uuid.UUID, leg: uuid.UUID) -> None:
         await db.execute(
             text(
                 "UPDATE calls SET started_at = least(started_at, clock_timestamp() - interval '1 hour')"
-                " WHERE user_id = :user AND id = :leg AND parent_id IS NOT NULL AND answered_at IS NULL"
+                " WHERE user_id = :user AND id = :leg AND parent_id IS NOT NULL"
             ),
             {"user": user, "leg": leg},
         )

@@ -285,11 +285,13 @@ def assert_same(books: Books, state: stage.State) -> None:
         if of == user
     } == {call: (each.reason, each.state, each.automatic, each.credits) for call, each in books.claims.items()}
     assert state.alerts[user] == books.alerts
-    # What guards and refusals say is named by days and callers: their own tests look at those.
-    told = {notice for notice in state.notices[user] if notice[0] not in {"calls_refused", "guard_reached"}}
+    # What guards and refusals say is named by days and callers, and mails about calls are no books': their own tests look
+    # at those.
+    told = {notice for notice in state.notices[user] if notice[0] not in _OF_OTHERS}
     assert told == books.notices
 
 
+_OF_OTHERS = {"calls_refused", "guard_reached", "missed_calls", "message_taken", "call_summary"}
 _ACCOUNT = (
     *("balance", "held", "clawback_debt", "open_calls", "max_open_calls", "grace_limit", "blocked_reason"),
     *("day_limit", "call_limit", "caller_limit", "low_balance"),

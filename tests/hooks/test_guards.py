@@ -32,7 +32,9 @@ async def guard(house: House, person: Person, **limits: int | None) -> None:
 
 async def notices_of(house: House, person: Person) -> list[tuple[str, dict[str, Any]]]:
     async with house.database.transaction(user=person.id) as db:
-        rows = await db.execute(select(Notice.kind, Notice.detail).order_by(Notice.created_at))
+        # Those about credits: of the callers who were not talked to there is a mail, too.
+        query = select(Notice.kind, Notice.detail).where(Notice.kind != "missed_calls").order_by(Notice.created_at)
+        rows = await db.execute(query)
         return [(kind, detail) for kind, detail in rows]
 
 

@@ -121,7 +121,8 @@ async def admin_events_list(
     return page.of(rows, key=lambda row: [row.id], show=ProviderEvent.of)
 
 
-@router.get("/{event_id}")
+# What is no id is no address here: `/replay` has no GET.
+@router.get("/{event_id:uuid}")
 async def admin_events_read(caller: Annotated[Caller, needs(Scope.ADMIN_READ)], event_id: uuid.UUID) -> OpenedEvent:
     """Gives one event with what it says; names, numbers and words of people are masked."""
     async with caller.everyone(events.WHY) as db:

@@ -13,7 +13,7 @@ from pydantic import Field
 from talktime.accounts.keys import Scope
 from talktime.api.caller import Caller, needs
 from talktime.api.paging import Page, Paging, pages
-from talktime.api.routing import api_router
+from talktime.api.routing import CALLS_OUT, api_router
 from talktime.api.shapes import Fields, Moment, Resource, example
 from talktime.api.writing import Once, only_once
 from talktime.calls import claims
@@ -229,7 +229,7 @@ async def admin_purchases_list(
     return page.of(rows, key=lambda row: (row.created_at, row.id), show=AdminPurchase.of)
 
 
-@payments.post("/{user_id}/{purchase_id}/refunds", status_code=201, response_model=Refund)
+@payments.post("/{user_id}/{purchase_id}/refunds", status_code=201, response_model=Refund, openapi_extra=CALLS_OUT)
 async def admin_refunds_make(
     caller: Annotated[Caller, needs(Scope.ADMIN_WRITE)],
     user_id: uuid.UUID,

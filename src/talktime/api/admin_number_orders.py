@@ -13,7 +13,7 @@ from pydantic import Field
 from talktime.accounts.keys import Scope
 from talktime.api.caller import Caller, needs
 from talktime.api.paging import Page, Paging, pages
-from talktime.api.routing import api_router
+from talktime.api.routing import CALLS_OUT, api_router
 from talktime.api.shapes import Fields, Moment, Resource, example
 from talktime.api.writing import Once, only_once
 from talktime.carriers.numbers import NumberKind, NumberPrice, Numbers, Search
@@ -163,7 +163,7 @@ class NumberDrifts(Resource):
     data: list[NumberDrift]
 
 
-@available.get("")
+@available.get("", openapi_extra=CALLS_OUT)
 async def admin_available_numbers_list(
     caller: Annotated[Caller, needs(Scope.ADMIN_READ)],
     *,
@@ -205,7 +205,7 @@ async def admin_number_orders_list(
     return page.of(rows, key=lambda row: (row.id,), show=NumberOrderShown.of)
 
 
-@orders.post("", status_code=201, response_model=NumberOrderShown)
+@orders.post("", status_code=201, response_model=NumberOrderShown, openapi_extra=CALLS_OUT)
 async def admin_number_orders_make(
     caller: Annotated[Caller, needs(Scope.ADMIN_WRITE)], body: NewNumberOrder, once: Annotated[Once, only_once()]
 ) -> Response:
@@ -237,7 +237,7 @@ async def admin_number_orders_read(
         return NumberOrderShown.of(await buying.order_of(db, order_id))
 
 
-@imports.post("")
+@imports.post("", openapi_extra=CALLS_OUT)
 async def admin_number_imports_make(
     caller: Annotated[Caller, needs(Scope.ADMIN_WRITE)], body: NewNumberImport
 ) -> NumberImport:
@@ -249,7 +249,7 @@ async def admin_number_imports_make(
     )
 
 
-@differences.get("")
+@differences.get("", openapi_extra=CALLS_OUT)
 async def admin_number_drift_list(
     caller: Annotated[Caller, needs(Scope.ADMIN_READ)],
     carrier: Annotated[str | None, Query(max_length=40, description="Only this one is asked.")] = None,

@@ -14,7 +14,7 @@ from talktime.api.caller import Caller, needs
 from talktime.api.paging import Page, whole
 from talktime.api.routing import api_router
 from talktime.api.shapes import Resource, example, example_like, first_example
-from talktime.errors import NotFound
+from talktime.errors import BadInput, NotFound
 from talktime.speech.choose import LANGUAGES
 
 router = api_router("/agent-templates", "Agents")
@@ -28,6 +28,15 @@ class NoSuchTemplate(NotFound):
         super().__init__(
             f"There is no such template. There are {', '.join(KEYS)}, each in the languages {', '.join(LANGUAGES)}."
         )
+
+
+class NoSuchLanguage(BadInput):
+    """There are no templates in this language."""
+
+    field = "language"
+
+    def __init__(self) -> None:
+        super().__init__(f"There are no templates in this language: choose one of {', '.join(LANGUAGES)}.")
 
 
 class Template(Resource):
@@ -64,6 +73,8 @@ async def agent_templates_list(
     language: Annotated[str | None, Query(max_length=35, json_schema_extra=_LANGUAGES)] = None,
 ) -> Page[Template]:
     """Lists the templates, all of them at once, or those in one language."""
+    if language is not None and language not in LANGUAGES:
+        raise NoSuchLanguage
     return whole([Template.of(each) for each in TEMPLATES if language in (None, each.language)])
 
 

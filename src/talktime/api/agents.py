@@ -191,7 +191,7 @@ async def agents_draft_discard(
     return shown(draft, tag=draft.tag)
 
 
-@router.post("/{agent_id}/publish", status_code=201, response_model=Version)
+@router.post("/{agent_id}/publish", status_code=201, response_model=Version, openapi_extra={"x-refusals": ["412"]})
 async def agents_publish(
     caller: Annotated[Caller, needs(Scope.AGENTS_WRITE)],
     agent_id: uuid.UUID,

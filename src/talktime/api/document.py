@@ -90,6 +90,7 @@ _REFUSALS = {
     "422": ("Invalid", "What was sent cannot be right; `errors` names the fields."),
     "428": ("StateUnknown", "If-Match is missing."),
     "429": ("TooManyRequests", "That is more than may be asked in so short a time; see Retry-After."),
+    "502": ("ProviderDown", "A company that this needs does not answer at the moment; see Retry-After."),
     "default": ("Problem", "Anything else that went wrong."),
 }
 _HEADERS: dict[str, dict[str, Any]] = {
@@ -204,6 +205,7 @@ def _complete(path: str, method: str, operation: dict[str, Any], *, is_tagged: b
     refusals += ["409"] if method != "get" else []
     refusals += ["413", "415"] if "requestBody" in operation else []
     refusals += ["412", "428"] if is_changed else []
+    refusals += operation.pop("x-refusals", [])
     for status in sorted(refusals):
         responses[status] = _ref("responses", _REFUSALS[status][0])
 

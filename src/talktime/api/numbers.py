@@ -15,7 +15,7 @@ from talktime.accounts.keys import Scope
 from talktime.api.caller import Caller, needs
 from talktime.api.paging import Page, Paging, pages
 from talktime.api.routing import api_router
-from talktime.api.shapes import Fields, Moment, Resource, example
+from talktime.api.shapes import Day, Fields, Moment, Resource, example
 from talktime.api.writing import Match, Once, if_match, only_once, shown, tag_of
 from talktime.numbers import pool, proof, reading, self_test
 from talktime.numbers.models import NumberProof as ProofRow
@@ -58,7 +58,7 @@ class Number(Resource):
     assigned_at: Moment | None
     rent_credits: int
     """What it costs in a month; 0 is nothing."""
-    rent_due_on: str | None
+    rent_due_on: Day | None
     """The day of the next rent, where you are."""
     rent_unpaid_since: str | None
     """Since when a rent could not be paid: two weeks later the number is released."""

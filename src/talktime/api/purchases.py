@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from talktime.accounts.keys import Scope
 from talktime.api.caller import Caller, needs
 from talktime.api.paging import Page, Paging, pages
-from talktime.api.routing import api_router
+from talktime.api.routing import CALLS_OUT, api_router
 from talktime.api.shapes import CREDITS_MAX, Fields, Moment, Resource, example
 from talktime.api.writing import Match, Once, if_match, only_once, shown, tag_of
 from talktime.errors import BadInput, Conflict
@@ -211,7 +211,7 @@ async def purchases_read(caller: Annotated[Caller, needs(Scope.CREDITS_READ)], p
         return Purchase.of(await checkout.find(db, caller.user, purchase_id))
 
 
-@router.post("", status_code=201, response_model=Purchase)
+@router.post("", status_code=201, response_model=Purchase, openapi_extra=CALLS_OUT)
 async def purchases_make(
     caller: Annotated[Caller, needs(Scope.CREDITS_WRITE)], body: NewPurchase, once: Annotated[Once, only_once()]
 ) -> Response:
@@ -261,7 +261,7 @@ async def top_up_set(
     return shown(changed)
 
 
-@top_up.delete("/card", status_code=204)
+@top_up.delete("/card", status_code=204, openapi_extra=CALLS_OUT)
 async def top_up_card_forget(caller: Annotated[Caller, needs(Scope.CREDITS_WRITE)]) -> None:
     """Takes the saved card away, here and at the payment company. Without one it changes nothing."""
     if caller.context.gateway is not None:

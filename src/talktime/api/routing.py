@@ -26,6 +26,9 @@ from talktime.http.problems import DATABASE_AWAY, Wrong, kind_of, problem, probl
 
 _LOGGER = log.get(__name__)
 _FIELD_LENGTH_MAX = 100
+CALLS_OUT: dict[str, Any] = {"x-refusals": ["502"]}
+"""For `openapi_extra` of a route that asks a company, which may not answer. `x-refusals` are statuses that the
+description would not know of by itself."""
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 

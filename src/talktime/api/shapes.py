@@ -37,6 +37,10 @@ Moment = Annotated[
 """A moment as it is shown: RFC 3339, in UTC."""
 
 
+Day = Annotated[str, Field(json_schema_extra={"format": "date"})]
+"""A day as it is shown."""
+
+
 def _of_our_time(moment: datetime) -> datetime:
     if not _BEGINNING <= moment <= _END:
         raise ValueError("This must be a moment between the years 2000 and 2200.")

@@ -107,7 +107,8 @@ async def webhooks_events(
     return page.of(rows, key=lambda row: (row.created_at, row.id), show=Event.of)
 
 
-@router.get("/{webhook_id}", response_model=Webhook)
+# What is no id is no address here: `/events` has no PATCH.
+@router.get("/{webhook_id:uuid}", response_model=Webhook)
 async def webhooks_read(caller: Annotated[Caller, needs(Scope.WEBHOOKS_READ)], webhook_id: uuid.UUID) -> Response:
     """Gives an endpoint, and how it is."""
     async with caller.transaction() as db:
@@ -115,7 +116,7 @@ async def webhooks_read(caller: Annotated[Caller, needs(Scope.WEBHOOKS_READ)], w
         return shown(await _webhook(db, found), tag=_tag(found))
 
 
-@router.patch("/{webhook_id}", response_model=Webhook)
+@router.patch("/{webhook_id:uuid}", response_model=Webhook)
 async def webhooks_change(
     caller: Annotated[Caller, needs(Scope.WEBHOOKS_WRITE)],
     webhook_id: uuid.UUID,
@@ -135,7 +136,7 @@ async def webhooks_change(
     return shown(webhook, tag=_tag(found))
 
 
-@router.delete("/{webhook_id}", status_code=204)
+@router.delete("/{webhook_id:uuid}", status_code=204)
 async def webhooks_delete(caller: Annotated[Caller, needs(Scope.WEBHOOKS_WRITE)], webhook_id: uuid.UUID) -> None:
     """Deletes an endpoint; what still waited for it is not sent."""
     async with caller.transaction() as db:

@@ -18,11 +18,12 @@ app = typer.Typer(
 
 
 def _add_commands() -> None:
-    from talktime.cli import backup, call, db, doctor, inbox, ledger, numbers, numbers_carrier, serve, users
+    from talktime.cli import backup, call, db, doctor, inbox, ledger, mcp, numbers, numbers_carrier, serve, users
 
     app.command("serve")(serve.serve)
     app.command("call")(call.call)
     app.command("doctor")(doctor.doctor)
+    app.command("mcp")(mcp.mcp)
     for command in (backup.backup, backup.restore, backup.wake):
         db.app.command()(command)
     app.add_typer(db.app, name="db")

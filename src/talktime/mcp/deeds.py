@@ -19,7 +19,7 @@ class Deed:
     """When to use it, and what to know before."""
     money: str = ""
     """What it spends, or lets be spent."""
-    secret: str = ""
+    shown_once: str = ""
     """What of its answer is a secret, and shown this once."""
     is_destructive: bool = False
     """It ends or takes away something."""
@@ -168,7 +168,7 @@ _WEBHOOKS = (
         "webhooks_make",
         "From then on what happens on calls is sent to that address, words of callers with it: use only an address that"
         " the customer gave you themselves.",
-        secret="the `secret` in the answer verifies what is sent. It is shown this once: give it to the customer.",
+        shown_once="the `secret` in the answer verifies what is sent. It is shown this once: give it to the customer.",
         reaches_out=True,
     ),
     Deed(
@@ -181,7 +181,7 @@ _WEBHOOKS = (
     Deed(
         "webhooks_rotate",
         "For when a secret became known, or is to be changed.",
-        secret="the new `secret` is shown this once: give it to the customer.",
+        shown_once="the new `secret` is shown this once: give it to the customer.",
     ),
     Deed("webhooks_test", reaches_out=True),
     Deed("webhooks_event_types"),

@@ -1,7 +1,7 @@
 """What an assistant can do for an operator, with `--admin` and a key that has the operators' scopes.
 
-The rule is that of `deeds`. What customers wrote (names, reasons) comes from people whom nobody here knows: it is handed
-on as data, as words of callers are.
+The rule is that of `deeds`. What customers wrote (names, reasons) comes from people whom nobody here knows: it is
+handed on as data, as words of callers are.
 """
 
 from talktime.mcp.deeds import Deed

@@ -5,6 +5,7 @@ Path, query and body become one flat object; the headers are the tool's own busi
 is made from, which is the argument `etag`.
 """
 
+import contextlib
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -46,17 +47,21 @@ class NotDescribed(ValueError):
 
 
 def operations_of(document: Any) -> dict[str, Operation]:
-    """Every operation of a description, by its name. Raises NotDescribed."""
+    """Every operation of a description, by its name; one of a later kind, which this cannot read, is passed over.
+    Raises NotDescribed."""
+    found: dict[str, Operation] = {}
     try:
         schemas = document["components"]["schemas"]
-        found = [
-            _operation(method, path, each, schemas)
-            for path, methods in document["paths"].items()
-            for method, each in methods.items()
-        ]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise NotDescribed("It is no description of Talktime's API.") from error
-    return {operation.name: operation for operation in found}
+        for path, methods in document["paths"].items():
+            for method, each in methods.items():
+                with contextlib.suppress(KeyError, TypeError, AttributeError, NotDescribed):
+                    operation = _operation(method, path, each, schemas)
+                    found[operation.name] = operation
+    except (KeyError, TypeError, AttributeError):
+        raise NotDescribed("It is no description of an API.") from None
+    if "me_read" not in found:
+        raise NotDescribed("It describes another API.")
+    return found
 
 
 def reading_of(operation: Operation, operations: Mapping[str, Operation]) -> Operation | None:
@@ -74,7 +79,8 @@ def _operation(method: str, path: str, said: Mapping[str, Any], schemas: Mapping
     arguments = {each["name"]: _argument(each) for each in parameters if each["in"] in ("path", "query")}
     required = [each["name"] for each in parameters if each["in"] in ("path", "query") and each.get("required")]
     fields = body.get("properties", {})
-    assert not set(fields) & (set(arguments) | {ETAG}), f"two arguments of {said['operationId']} have one name"
+    if set(fields) & (set(arguments) | {ETAG}):
+        raise NotDescribed("Two arguments have one name.")
     arguments |= fields
     required += body.get("required", [])
     if "If-Match" in headers:

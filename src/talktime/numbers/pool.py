@@ -247,8 +247,9 @@ def _require_free(row: PhoneNumber, user: uuid.UUID) -> None:
     if row.owner_id not in (None, user):
         raise NotTheirs
     if row.status is PhoneStatus.ASSIGNED:
-        whose = "is theirs already: point it at another agent instead" if row.user_id == user else "belongs to somebody"
-        raise NotFree(f"{row.number} {whose}.")
+        if row.user_id == user:
+            raise NotFree(f"{row.number} is theirs already: point it at another agent instead.")
+        raise NotFree(f"{row.number} belongs to somebody: choose another number, or release this one first.")
     if row.status is PhoneStatus.RELEASED:
         assert row.quarantine_until is not None
         raise NotFree(f"{row.number} rests until {row.quarantine_until:%d %B %Y}, because its callers still ring.")

@@ -1,1 +1,4 @@
-"""What can be asked for, made from docs/openapi.json by scripts/client.py. Change nothing here by hand."""
+"""What can be asked for.
+
+Made from docs/openapi.json by scripts/client.py: change nothing here by hand.
+"""
