@@ -11,6 +11,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NoReturn, Self
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -76,7 +77,9 @@ class Site:
         """Raises ValueError for what is no address, and for one to which a key would go unencrypted."""
         try:
             url = httpx.URL(base_url)
-        except (httpx.InvalidURL, TypeError):
+            # The HTTP library takes half of an IPv6 address for a name.
+            urlsplit(base_url)
+        except (httpx.InvalidURL, TypeError, ValueError):
             raise ValueError("base_url is no address: https://phone.example.org, for example.") from None
         if url.scheme not in ("http", "https") or not url.host:
             raise ValueError("base_url is an address with https:// in front: https://phone.example.org, for example.")

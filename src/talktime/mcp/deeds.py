@@ -150,7 +150,6 @@ _NUMBERS = (
     Deed(
         "numbers_release",
         "This cannot be taken back. Name the number to the customer and get their yes before.",
-        money="what was paid for the month is not given back.",
         is_destructive=True,
         is_repeatable=True,
     ),

@@ -87,8 +87,13 @@ _NUMBERS = (
 )
 
 _WATCHING = (
-    Deed("admin_alerts_list", "Use it first: it says what is wrong at the moment."),
-    Deed("admin_alerts_acknowledge", "Only when a person has said that they see to it.", is_repeatable=True),
+    Deed("admin_alerts_list", "Use it first: it says what is wrong at the moment.", untrusted=("data.*.detail",)),
+    Deed(
+        "admin_alerts_acknowledge",
+        "Only when a person has said that they see to it.",
+        is_repeatable=True,
+        untrusted=("detail",),
+    ),
     Deed("admin_audit_list", untrusted=("data.*.before", "data.*.after")),
     Deed("admin_audit_verify"),
     Deed("admin_events_list"),

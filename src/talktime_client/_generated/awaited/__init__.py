@@ -1,0 +1,4 @@
+"""For asyncio.
+
+Made from docs/openapi.json by scripts/client.py: change nothing here by hand.
+"""

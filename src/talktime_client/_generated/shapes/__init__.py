@@ -1,0 +1,4 @@
+"""What comes and goes.
+
+Made from docs/openapi.json by scripts/client.py: change nothing here by hand.
+"""

@@ -1,0 +1,18 @@
+"""Requests of `me`.
+
+Made from docs/openapi.json by scripts/client.py: change nothing here by hand.
+"""
+
+from talktime_client._generated.shapes.me import Me
+from talktime_client._group import Group
+
+
+class MeGroup(Group):
+    """`client.me`"""
+
+    def get(self) -> Me:
+        """Says whose key this is and what it may do: a good first request, and a check that a key still works.
+
+        `GET /v1/me`.
+        """
+        return self._ask(Me, "GET", "/v1/me")

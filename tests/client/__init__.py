@@ -1,0 +1,1 @@
+"""The typed client, against the application itself and against servers that misbehave."""
