@@ -35,6 +35,10 @@ class Asked:
         """Whether it may be sent again when it may have been done already."""
         return self.is_reading or IDEMPOTENCY_KEY in self.headers
 
+    def is_done_by(self, status: int) -> bool:
+        """Whether an answer of this status is what was asked for: 304 is, where it was asked whether there is news."""
+        return 200 <= status < 300 or (status == 304 and "if-none-match" in self.headers)
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -44,10 +48,6 @@ class Answer:
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes = field(repr=False)
-
-    @property
-    def is_fine(self) -> bool:
-        return 200 <= self.status < 300
 
     @property
     def etag(self) -> str | None:

@@ -1,7 +1,8 @@
 """Sending requests over HTTP, again where that is safe: once for programs that wait and once for asyncio.
 
 The rules: the key goes out as a header to one site and is held nowhere else, so redirects are not followed; a try has
-an end, also when the server sends a byte now and then; an answer has a greatest length.
+an end, also when the server sends a byte now and then (of the head of its answer only for asyncio, since nothing else
+can be interrupted there); an answer has a greatest length.
 """
 
 import asyncio
@@ -135,7 +136,7 @@ class Transport:
                 if (wait := patience.after_failure(failure)) is None:
                     raise
             else:
-                if answer.is_fine:
+                if asked.is_done_by(answer.status):
                     return answer
                 if (wait := patience.after(answer)) is None:
                     raise _refusal(answer)
@@ -194,7 +195,7 @@ class AsyncTransport:
                 if (wait := patience.after_failure(failure)) is None:
                     raise
             else:
-                if answer.is_fine:
+                if asked.is_done_by(answer.status):
                     return answer
                 if (wait := patience.after(answer)) is None:
                     raise _refusal(answer)

@@ -19,14 +19,19 @@ from tests.people import Person
 from tests.web.stage import Stage, answer, finish
 
 
-async def test_every_block_runs(
-    shop: Stage, counter: Counter, alice: Person, database: Database, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+@pytest.fixture
+async def alice(alice: Person, database: Database, counter: Counter) -> Person:
+    """She had a call, and there is something to buy."""
     await counter.pack()
     await finish(database, alice, await answer(database, alice), 50)
+    return alice
+
+
+async def test_every_block_runs(
+    shop: Stage, counter: Counter, alice: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     secret = signing.new_secret()
-    monkeypatch.setenv("TALKTIME_KEY", await key_of(database, alice))
+    monkeypatch.setenv("TALKTIME_KEY", await key_of(shop.database, alice))
     monkeypatch.setenv("TALKTIME_WEBHOOK_SECRET", secret)
     made: dict[str, Any] = {"__name__": "a_program"}
 

@@ -9,6 +9,8 @@ import pytest
 from scripts.client import DESCRIPTION, ROOT, formatted, present, written
 from scripts.client_description import Description, NotUnderstood
 
+from talktime_client._transport import VERSION
+
 
 def test_the_client_is_what_the_description_says() -> None:
     done = subprocess.run(
@@ -26,23 +28,31 @@ def test_a_change_of_the_description_is_seen() -> None:
     assert [name for name in made if made[name] != there[name]] == ["_generated/shapes/numbers.py"]
 
 
+def parameter(place: str, name: str, format: str = "") -> dict[str, object]:
+    return {"in": place, "name": name, "schema": {"type": "string", "format": format}}
+
+
 @pytest.mark.parametrize(
     "change",
     [
         lambda operation, _: operation.update(operationId="unheard_of_things_list"),
-        lambda operation, _: operation["parameters"].append({"in": "header", "name": "X-Mood", "schema": {"type": "string"}}),
-        lambda operation, _: operation["parameters"].append({"in": "query", "name": "at", "schema": {"type": "string", "format": "time"}}),
+        lambda operation, _: operation["parameters"].append(parameter("header", "X-Mood")),
+        lambda operation, _: operation["parameters"].append(parameter("query", "at", "time")),
         lambda operation, _: operation.update(responses={"404": {}}),
         lambda _, schemas: schemas["Agent"]["properties"].update(name={"type": "object", "properties": {"first": {}}}),
         lambda _, schemas: schemas["Agent"]["properties"].update(name={"type": "tuple"}),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_understood_is_not_left_out_silently(change: object) -> None:
     document = json.loads(DESCRIPTION.read_text())
     assert callable(change)
     change(document["paths"]["/v1/agents"]["get"], document["components"]["schemas"])
     with pytest.raises(NotUnderstood):
         written(Description(json.dumps(document)))
+
+
+def test_it_says_for_which_version_it_is_written() -> None:
+    assert json.loads(DESCRIPTION.read_text())["info"]["version"].startswith(f"{VERSION}.")
 
 
 def test_its_files_are_of_a_size_that_is_read() -> None:

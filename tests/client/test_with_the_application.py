@@ -182,6 +182,10 @@ async def test_what_there_is_no_name_for_is_asked_by_its_address(as_alice: Async
     answered = await as_alice.request("GET", "/v1/agents", params={"limit": 1})
     assert answered.status == 200
     assert answered.json()["data"][0]["id"] == str(alice.agent)
+    known = (await as_alice.agents.get(alice.agent)).etag
+    assert known is not None
+    news = await as_alice.request("GET", f"/v1/agents/{alice.agent}", headers={"If-None-Match": known})
+    assert (news.status, news.body) == (304, b"")
     with pytest.raises(ApiError) as failed:
         await as_alice.request("GET", "/v1/agents", params={"no_such": True})
     assert [each.field for each in failed.value.errors] == ["no_such"]

@@ -12,8 +12,8 @@ from talktime.accounts.operators import NotAnOperator
 from talktime.carriers.numbers import NumberKind, NumberPrice, Search
 from talktime.errors import BadInput, NotFound, ProviderError
 from talktime.numbers import buying
-from talktime.numbers.buying import BeingOrdered, InThePool, NoPrice, PriceChanged
-from talktime.numbers.forms import DearNumber
+from talktime.numbers.buying import BeingOrdered, InThePool, NoPrice, PriceChanged, WrongKind
+from talktime.numbers.forms import DearNumber, country_of
 from talktime.numbers.models import CarrierPhase, NumberOrder, OrderState, PhoneStatus
 from talktime.simulate.orders import NumberFault
 from tests.numbers.conftest import BASE, PRICE, RING, Exchange
@@ -70,6 +70,36 @@ async def test_another_price_than_the_one_that_was_confirmed_buys_nothing(exchan
         with pytest.raises(NotFound):
             await buying.order_of(db, ada.id)
     assert exchange.company.numbers.orders == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        ("+491713920001", NumberKind.LOCAL),
+        ("+442079460001", NumberKind.MOBILE),
+        ("+18005550101", NumberKind.LOCAL),
+        ("+442079460001", NumberKind.TOLL_FREE),
+    ],
+)
+async def test_a_number_is_not_bought_at_the_price_of_another_kind(
+    exchange: Exchange, ada: Person, number: str, said: NumberKind
+) -> None:
+    price = await exchange.numbers.price(country_of(number), said)
+    assert price is not None
+    with pytest.raises(WrongKind, match="confirm the price of"):
+        await buy(exchange, ada, number, kind=said, price=price)
+    assert exchange.company.numbers.orders == 0
+
+
+async def test_a_number_of_each_kind_is_bought_at_its_own_price(exchange: Exchange, ada: Person) -> None:
+    for number, kind in (
+        ("+491713920001", NumberKind.MOBILE),
+        ("+18005550101", NumberKind.TOLL_FREE),
+        ("+12125550101", NumberKind.LOCAL),
+    ):
+        price = await exchange.numbers.price(country_of(number), kind)
+        assert price is not None
+        assert (await buy(exchange, ada, number, kind=kind, price=price)).state is OrderState.BOUGHT
 
 
 async def test_a_number_that_is_not_sold_is_a_failed_order(exchange: Exchange, ada: Person) -> None:

@@ -169,6 +169,21 @@ async def test_a_number_is_given_up_and_may_come_back(exchange: Exchange, alice:
     assert exchange.company.numbers.by_number(LONDON) is None
     assert (await exchange.see(LONDON)).carrier_number_id is None
     await exchange.add(LONDON)
+    # Its callers still ring, however it came back.
+    with pytest.raises(NotFree, match="rests until"):
+        await exchange.give(LONDON, bob)
+    async with exchange.database.transaction(everyone=WHY) as db:
+        assert await pool.free_rested(db, datetime.now(UTC) + timedelta(days=31)) == 1
+    assert (await exchange.give(LONDON, bob)).status is PhoneStatus.ASSIGNED
+
+
+async def test_a_number_that_was_given_up_after_its_rest_comes_back_free(exchange: Exchange, alice: Person) -> None:
+    await exchange.add(LONDON)
+    await exchange.give(LONDON, alice)
+    async with exchange.database.transaction(everyone=WHY) as db:
+        await pool.release(db, LONDON, quarantine=timedelta(seconds=-1))
+        await pool.give_up(db, LONDON, actor=alice.id)
+    await exchange.add(LONDON)
     assert (await exchange.give(LONDON, alice)).status is PhoneStatus.ASSIGNED
 
 

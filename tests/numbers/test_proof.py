@@ -11,7 +11,7 @@ from talktime.errors import BadInput, NotFound
 from talktime.numbers import pool, proof
 from talktime.numbers.forms import DearNumber
 from talktime.numbers.models import NumberProof, PhoneStatus
-from talktime.numbers.pool import NotTheirs
+from talktime.numbers.pool import NotTheirs, OtherOwner
 from talktime.numbers.proof import NoCallerNumber, OurOwnNumber, ProofOver, TooManyProofs, WrongCode
 from talktime.simulate.orders import NumberFault
 from tests.numbers.conftest import SECRET, Exchange
@@ -195,6 +195,26 @@ async def test_a_number_that_a_customer_brings_along_is_theirs_alone_and_costs_n
     assert (released.status, released.owner_id) == (PhoneStatus.AVAILABLE, alice.id)
     with pytest.raises(NotTheirs):
         await exchange.give(SHOP, bob)
+
+
+async def test_a_number_that_changed_hands_is_not_silently_left_to_who_had_it(
+    exchange: Exchange, alice: Person, bob: Person
+) -> None:
+    await finish(exchange, alice, await begin(exchange, alice), await heard(exchange))
+    async with exchange.database.transaction(everyone=WHY) as db:
+        added = await pool.add(db, SHOP, carrier="simulated", owner=alice.id)
+        assert (await pool.add(db, SHOP, carrier="simulated", owner=alice.id)).id == added.id
+    theirs = await begin(exchange, bob)
+    async with asyncio.timeout(5):
+        while len(exchange.company.heard(SHOP)) < 10:
+            await asyncio.sleep(0.02)
+    await finish(exchange, bob, theirs, await heard(exchange))
+    async with exchange.database.transaction(everyone=WHY) as db:
+        with pytest.raises(OtherOwner, match="give it up, then add it again"):
+            await pool.add(db, SHOP, carrier="simulated", owner=bob.id)
+        await pool.give_up(db, SHOP, actor=bob.id)
+        assert (await pool.add(db, SHOP, carrier="simulated", owner=bob.id)).owner_id == bob.id
+    await exchange.give(SHOP, bob)
 
 
 async def test_german_customers_hear_german(exchange: Exchange, alice: Person) -> None:

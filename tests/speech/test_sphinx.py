@@ -1,6 +1,7 @@
 """The offline ears: what is understood over a phone line, and what happens when nothing is, or too much."""
 
 import asyncio
+import dataclasses
 import io
 import os
 import signal
@@ -259,5 +260,6 @@ def test_the_worker_answers_a_request_that_makes_no_sense() -> None:
     assert (kind, number) == (sphinx_worker.FAILED, 7)
 
 
-def test_a_brief_survives_the_way_to_the_worker() -> None:
-    assert sphinx_worker.read_brief(sphinx_worker.write_brief(BRIEF)) == BRIEF
+def test_a_brief_survives_the_way_to_the_worker_but_for_what_a_language_model_is_told() -> None:
+    assert BRIEF.prompt
+    assert sphinx_worker.read_brief(sphinx_worker.write_brief(BRIEF)) == dataclasses.replace(BRIEF, prompt="")

@@ -31,7 +31,7 @@ from talktime.carriers.numbers import (
 from talktime.db.session import Database
 from talktime.errors import BadInput, Conflict, NotFound, ProviderError
 from talktime.numbers import pool
-from talktime.numbers.forms import country_of, ordinary
+from talktime.numbers.forms import country_of, kinds_of, ordinary
 from talktime.numbers.models import CarrierPhase, NumberOrder, OrderState, PhoneNumber, PhoneStatus
 from talktime.numbers.pool import RINGS_HERE
 from talktime.numbers.rows import find
@@ -54,6 +54,12 @@ class PriceChanged(Conflict):
     """The price is another one than you confirmed: look at it again, then confirm the new one."""
 
     field = "amount_micros"
+
+
+class WrongKind(BadInput):
+    """A number is not sold at the price of another kind: search for it under its own."""
+
+    field = "kind"
 
 
 class InThePool(Conflict):
@@ -109,10 +115,11 @@ async def buy(
     """Order a number at the price that was shown, once; gives the order, BOUGHT or FAILED, or still ORDERED where the
     carrier said nothing: then it is finished by itself, and asking again gives how it stands.
 
-    Raises NoNumber, DearNumber, UnknownNumber, NoPrice, PriceChanged, InThePool, BeingOrdered, NotAnOperator,
-    ProviderError (before anything is ordered).
+    Raises NoNumber, DearNumber, UnknownNumber, WrongKind, NoPrice, PriceChanged, InThePool, BeingOrdered,
+    NotAnOperator, ProviderError (before anything is ordered).
     """
     number = ordinary(number)
+    _require_kind(number, kind)
     country = country_of(number)
     now_asked = await numbers.price(country, kind)
     if now_asked is None:
@@ -287,6 +294,14 @@ async def _silent(database: Database, order: uuid.UUID, why: str) -> NumberOrder
 async def _locked(db: AsyncSession, order: uuid.UUID) -> NumberOrder:
     found = select(NumberOrder).where(NumberOrder.id == order).with_for_update()
     return (await db.execute(found.execution_options(populate_existing=True))).scalar_one()
+
+
+def _require_kind(number: str, kind: NumberKind) -> None:
+    """The carrier bills what the number is, whatever kind the price was asked for."""
+    kinds = kinds_of(number)
+    if kind not in kinds:
+        named = " or ".join(sorted(each.value for each in kinds))
+        raise WrongKind(f"{number} is not sold as {kind.value}: look at it as {named}, and confirm the price of that.")
 
 
 def _money(price: NumberPrice) -> str:

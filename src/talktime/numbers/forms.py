@@ -9,6 +9,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberType
 
 from talktime.agents import dialling
+from talktime.carriers.numbers import NumberKind
 from talktime.errors import BadInput
 
 _NO_COUNTRY = "001"
@@ -67,6 +68,22 @@ def ordinary(number: str, region: str | None = None) -> str:
             " choose an ordinary landline, mobile or toll-free one."
         )
     return written
+
+
+def kinds_of(number: str) -> frozenset[NumberKind]:
+    """What an E.164 number can be sold as. Where a country does not tell its mobiles from its landlines it is either."""
+    return _KINDS.get(phonenumbers.number_type(phonenumbers.parse(number)), frozenset(NumberKind))
+
+
+_AT_HOME = frozenset({NumberKind.LOCAL, NumberKind.NATIONAL})
+_KINDS = {
+    PhoneNumberType.FIXED_LINE: _AT_HOME,
+    PhoneNumberType.MOBILE: frozenset({NumberKind.MOBILE}),
+    PhoneNumberType.FIXED_LINE_OR_MOBILE: _AT_HOME | {NumberKind.MOBILE},
+    PhoneNumberType.VOIP: _AT_HOME,
+    PhoneNumberType.UAN: _AT_HOME,
+    PhoneNumberType.TOLL_FREE: frozenset({NumberKind.TOLL_FREE}),
+}
 
 
 def country_of(number: str) -> str:

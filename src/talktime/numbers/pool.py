@@ -39,6 +39,13 @@ class NotTheirs(Conflict):
     """This number is a customer's own: only they can have it, once they have proven it."""
 
 
+class OtherOwner(Conflict):
+    """This number is in the pool as somebody else's, or as nobody's own: give it up, then add it again for its owner.
+    Release it first where a customer has it."""
+
+    field = "owner_id"
+
+
 class CannotHaveNumbers(Conflict):
     """This customer's account is suspended or closed: nobody answers for it."""
 
@@ -63,12 +70,13 @@ async def add(
     owner: uuid.UUID | None = None,
     actor: uuid.UUID | None = None,
 ) -> PhoneNumber:
-    """Put a number into the pool; one that is there already is left as it is, one that was given up comes back.
+    """Put a number into the pool; one that is there already is left as it is, one that was given up comes back, and
+    goes on resting where it was resting.
 
     With the carrier's name of it (`carrier_number_id`) the carrier will be told where to ring; without one, whoever
     added it by hand has seen to that. `owner` is the customer who brought it along, and has proven that it is theirs.
     `actor` is the operator who does it; without one the installation does, which the audit log is not about. Raises
-    NoNumber, DearNumber, UnknownNumber, NotTheirs.
+    NoNumber, DearNumber, UnknownNumber, NotTheirs, OtherOwner.
     """
     number = ordinary(number)
     if owner is not None and not await proof.is_proven(db, owner, number):
@@ -79,16 +87,17 @@ async def add(
     await _one_by_one(db, number)
     row = await find(db, number, lock=True)
     if row is not None and row.status is not PhoneStatus.RETURNED:
+        if owner is not None and row.owner_id != owner:
+            raise OtherOwner
         return row
     if row is None:
         row = PhoneNumber(number=number)
         db.add(row)
-    row.status, row.quarantine_until, row.carrier, row.carrier_number_id = (
-        PhoneStatus.AVAILABLE,
-        None,
-        carrier,
-        carrier_number_id,
-    )
+    # Its callers ring on, whoever had it in between; only its owner they mean in any case.
+    rests = row.quarantine_until is not None and row.quarantine_until > datetime.now(UTC) and owner is None
+    row.status = PhoneStatus.RELEASED if rests else PhoneStatus.AVAILABLE
+    row.quarantine_until = row.quarantine_until if rests else None
+    row.carrier, row.carrier_number_id = carrier, carrier_number_id
     row.capabilities, row.owner_id, row.carrier_told = list(capabilities), owner, {}
     _want(row, RINGS_HERE)
     await db.flush()
@@ -206,7 +215,8 @@ async def give_up(db: AsyncSession, number: Which, *, actor: uuid.UUID) -> Phone
     if row.status is PhoneStatus.ASSIGNED:
         raise StillAssigned
     before = {"number_id": str(row.id), **_state(row)}
-    row.status, row.quarantine_until = PhoneStatus.RETURNED, None
+    # Until when it was to rest is kept: it may come back sooner.
+    row.status = PhoneStatus.RETURNED
     _want(row, RELEASE)
     await db.flush()
     await audit.record(db, actor, actor, "number.given_up", before=before, after={"status": row.status.value})

@@ -157,7 +157,7 @@ class Worker:
 
 
 def write_brief(brief: Brief) -> bytes:
-    """A brief as it travels to the worker."""
+    """A brief as it travels to the worker, which hears: what a language model is told stays behind."""
     entries = [[entry.key, entry.questions, entry.answer] for entry in brief.entries]
     parts = [brief.key, brief.business, brief.language, brief.voice, brief.greeting, brief.instructions]
     return gzip.compress(json.dumps([parts, entries, dict(brief.hours), brief.phrases]).encode(), 1)
