@@ -36,6 +36,7 @@ check: $(VENV)/.talktime-dev
 	$(BIN)/python scripts/check_docs.py
 	$(BIN)/python scripts/check_everyone.py
 	$(BIN)/python scripts/check_openapi.py
+	$(BIN)/python -m scripts.client check
 
 # The books against pgbench's tpcb-like on a server of its own, in turn, in one run; ARGS=--quick for a minute of it.
 bench-ledger: $(VENV)/.talktime-dev

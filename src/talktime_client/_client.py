@@ -54,8 +54,9 @@ class Client(Groups):
         headers: dict[str, str] | None = None,
     ) -> Answer:
         """One request by its address (`/v1/…`), for what this version has no name for. The answer is one of 2xx, or 304
-        where an If-None-Match asked for it; other ones are raised as ApiError. A POST is sent again after a broken connection only with an Idempotency-Key among
-        its headers, which must be one of those that take it. Raises ApiError, ConnectionFailed, AnswerUnreadable."""
+        where an If-None-Match asked for it; other ones are raised as ApiError. A POST is sent again after a broken
+        connection only with an Idempotency-Key among its headers: give one to those alone that take it.
+        Raises ApiError, ConnectionFailed, AnswerUnreadable."""
         return self._transport.request(method, path, params=params, json=json, headers=headers)
 
     def close(self) -> None:

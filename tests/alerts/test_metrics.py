@@ -8,12 +8,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
 
 from talktime.alerts import acknowledge, open_alerts, raise_alert
 from talktime.db.session import Database
 from talktime.http import metrics, problems
 from talktime.http.counters import Counters
 from talktime.notices.tell import tell
+from tests.db.everything import become_owner
 from tests.people import WHY, new_person
 
 TOKEN = "a token that nobody guesses"
@@ -112,3 +114,15 @@ async def test_a_name_that_leads_to_this_machine_is_not_this_machine(database: D
 async def test_this_machine_may_ask_by_any_of_its_own_names(database: Database, site: str) -> None:
     async with asked(database, None, site=site) as browser:
         assert (await browser.get("/metrics")).status_code == 200
+
+
+async def test_a_database_that_does_not_answer_in_time_is_said_to_be_away(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "_DATABASE_SECONDS", 0.3)
+    async with empty_database.transaction(everyone=WHY) as db, asked(empty_database, None) as browser:
+        await become_owner(db)
+        await db.execute(text("LOCK TABLE alerts"))
+        answer = await browser.get("/metrics")
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert "talktime_" not in answer.text

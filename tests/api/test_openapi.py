@@ -12,7 +12,7 @@ from scripts.check_openapi import breaks
 from scripts.openapi import CURRENT, RELEASED, written
 
 from talktime.accounts.keys import Scope
-from talktime.api.document import _TAGS, _below, document, operations
+from talktime.api.document import _TAGS, _below, document, name_outside, operations
 from talktime.api.shapes import Fields, Resource
 from tests.api.program import Program, app_on
 from tests.web.stage import Stage
@@ -65,7 +65,7 @@ def test_only_the_description_itself_is_open_to_anybody() -> None:
 def test_whatever_is_sent_or_shown_in_whole_has_an_example_that_holds() -> None:
     importlib.import_module("talktime.api")
     models: list[type[BaseModel]] = [*_below(Fields), *_below(Resource)]
-    by_name = {model.__name__: model for model in models}
+    by_name = {name_outside(model.__name__): model for model in models}
     wholes = {
         content["schema"]["$ref"].rpartition("/")[2]
         for _, _, operation in operations(DOCUMENT)
@@ -81,6 +81,37 @@ def test_whatever_is_sent_or_shown_in_whole_has_an_example_that_holds() -> None:
         assert examples, f"{name} has no example"
         for example in examples:
             by_name[name].model_validate_json(json.dumps(example))
+
+
+def test_no_two_shapes_have_one_name() -> None:
+    """The framework would tell them apart by their modules, and programs would see those."""
+    importlib.import_module("talktime.api")
+    names = [model.__name__ for model in {*_below(Fields), *_below(Resource)}]
+    assert [name for name in set(names) if names.count(name) > 1] == []
+    assert [name for name in DOCUMENT["components"]["schemas"] if "__" in name] == []
+
+
+def test_what_may_cost_too_much_or_asks_a_company_says_so() -> None:
+    said = {
+        status: {
+            f"{method} {path}" for path, method, operation in operations(DOCUMENT) if status in operation["responses"]
+        }
+        for status in ("402", "502")
+    }
+    assert said["402"] == {
+        "post /v1/admin/users/{user_id}/adjustments",
+        "post /v1/admin/approvals/{approval_id}/approve",
+        "post /v1/admin/numbers/{number_id}/assign",
+    }
+    assert said["502"] == {
+        "post /v1/purchases",
+        "delete /v1/top-up/card",
+        "post /v1/admin/purchases/{user_id}/{purchase_id}/refunds",
+        "get /v1/admin/available-numbers",
+        "post /v1/admin/number-orders",
+        "post /v1/admin/number-imports",
+        "get /v1/admin/number-drift",
+    }
 
 
 Change = Callable[[dict[str, Any]], object]

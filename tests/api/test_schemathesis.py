@@ -53,7 +53,7 @@ async def test_whatever_is_asked_is_answered_as_the_description_says(
     key = besieged.ring.operator if is_operator else besieged.ring.owner
     described, settings = tmp_path / "openapi.json", tmp_path / "schemathesis.toml"
     described.write_text(json.dumps(strict(document())))
-    settings.write_text(settings_of(besieged.ring.things, besieged.ring.cast.bob.id.hex))
+    settings.write_text(settings_of(besieged.ring.things, str(besieged.ring.cast.bob.id)))
     own = await whose(besieged, key)
     said, code = await besiege(
         [
@@ -67,6 +67,11 @@ async def test_whatever_is_asked_is_answered_as_the_description_says(
     )
     assert code == 0, f"exit code {code}\n{said[-20_000:]}"
     assert await whose(besieged, key) == own, "it shut itself out"
+    asked = asked_in(tmp_path / "report.ndjson")
+    names = {f"{method.upper()} {path}" for path, method, _ in operations(document())}
+    assert set(asked) == {name for name in names if (" /v1/admin/" in name) == is_operator}, "not all of it was asked"
+    done = [name for name, statuses in asked.items() if any(200 <= status < 300 for status in statuses)]
+    assert len(done) > len(asked) / 2, f"hardly any of it was let in: {done}"
 
 
 async def besiege(arguments: Sequence[str], settings: Path, own: str) -> tuple[str, int]:
@@ -75,10 +80,7 @@ async def besiege(arguments: Sequence[str], settings: Path, own: str) -> tuple[s
     command += [f"--checks={','.join(CHECKS)}", "--seed=5", "--suppress-health-check=all", "--warnings=off"]
     command += ["--continue-on-failure", "--no-color", "--request-timeout=60"]
     command += ["--report=ndjson", f"--report-ndjson-path={settings.parent / 'report.ndjson'}"]
-    if LONG:
-        command += ["--phases=examples,coverage,fuzzing,stateful", "--max-examples=100"]
-    else:
-        command += ["--phases=examples,stateful", "--max-examples=12", "--no-shrink"]
+    command += ["--phases=examples,coverage,fuzzing,stateful"] if LONG else ["--phases=examples,fuzzing,stateful"]
     env = {**os.environ, "PYTHONPATH": str(ROOT), THEIR_OWN: own, "PYTHONWARNINGS": "ignore", "COLUMNS": "120"}
     process = await asyncio.create_subprocess_exec(
         *command, cwd=settings.parent, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
@@ -109,6 +111,8 @@ def settings_of(things: Mapping[str, Any], somebody: str) -> str:
     known["user_id"].append(somebody)
     known["version_no"], known["seq"] = [1, 2], [1]
     lines = ['hooks = "tests.api.besieging"', "[generation]", "deterministic = true", 'database = "none"']
+    for phase, examples in {"fuzzing": 100 if LONG else 2, "stateful": 150 if LONG else 12}.items():
+        lines += [f"[phases.{phase}.generation]", f"max-examples = {examples}"]
     for name, values in known.items():
         lines += [f"[dictionaries.{name}]", f"values = {json.dumps(values)}"]
     lines.append("[parameters]")
@@ -120,6 +124,18 @@ def settings_of(things: Mapping[str, Any], somebody: str) -> str:
         lines.append(f'"body.{name}" = {{ dictionary = "{name}", probability = 0.5 }}')
     lines.append('"header.If-Match" = { dictionary = "if_match", probability = 0.8 }')
     return "\n".join(lines) + "\n"
+
+
+def asked_in(report: Path) -> dict[str, list[int]]:
+    """What was asked for, and the statuses that came back."""
+    asked: dict[str, list[int]] = {}
+    for line in report.read_text().splitlines():
+        recorder = json.loads(line).get("ScenarioFinished", {}).get("recorder") or {}
+        for name, interaction in recorder.get("interactions", {}).items():
+            case, response = recorder["cases"][name]["value"], interaction["response"]
+            if response is not None:
+                asked.setdefault(f"{case['method'].upper()} {case['path']}", []).append(response["status_code"])
+    return asked
 
 
 async def whose(besieged: Besieged, key: str) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -13,7 +13,7 @@ from talktime.db.session import Database
 from talktime.settings import Settings
 from talktime.simulate.server import listen
 from talktime_client import AsyncClient, Retry
-from tests.api.program import OF_CUSTOMERS, app_on, key_of
+from tests.api.program import app_on, key_of
 from tests.client.wires import Wire
 from tests.payments.counter import Counter, counter, the_counter
 from tests.people import Person
@@ -80,9 +80,3 @@ async def wire(shop: Stage) -> AsyncIterator[Wire]:
     """A line to the application on its port, which can be cut."""
     async with port_of(shop) as port, Wire(port) as wire:
         yield wire
-
-
-@pytest.fixture
-def keys_of(database: Database) -> Callable[[Person], "asyncio.Future[str]"]:
-    """Makes a key of somebody's."""
-    return lambda person: asyncio.ensure_future(key_of(database, person, OF_CUSTOMERS))

@@ -165,7 +165,7 @@ async def test_who_asks_too_much_waits_as_long_as_it_is_told() -> None:
     async with Scripted([problem(429, "too-many-requests", retry_after="1"), says(200, ME)]) as server:
         began = time.monotonic()
         await waiting(server, lambda client: client.me.get())
-        assert 1.0 <= time.monotonic() - began < 3.0
+        assert 1.0 <= time.monotonic() - began < 15.0
 
 
 async def test_a_wait_that_is_too_long_is_the_callers_to_decide() -> None:
@@ -174,7 +174,7 @@ async def test_a_wait_that_is_too_long_is_the_callers_to_decide() -> None:
         with pytest.raises(RateLimited) as failed:
             await waiting(server, lambda client: client.me.get())
         assert failed.value.retry_after_seconds == 3600
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 15
         assert len(server.got) == 1
 
 
@@ -192,7 +192,7 @@ async def test_the_same_request_that_is_under_way_elsewhere_is_waited_for() -> N
                 lambda client: client.admin.invitations.create(),
                 retry=Retry(first_wait_seconds=0.1, seconds_max=1),
             )
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15
 
 
 async def test_a_conflict_is_not_waited_for() -> None:
@@ -216,7 +216,7 @@ async def test_an_answer_has_to_come_in_time(slow: Any) -> None:
         async with AsyncClient(server.url, key=KEY, **quick) as client:  # type: ignore[arg-type]
             with pytest.raises(TimedOut):
                 await client.me.get()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         assert len(server.got) == 4
 
 

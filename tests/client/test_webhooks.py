@@ -77,39 +77,41 @@ def test_while_a_secret_is_changed_both_are_taken() -> None:
         verify(body, headers, other)
 
 
-def forged() -> list[tuple[str, bytes, dict[str, str]]]:
+def forged() -> dict[str, tuple[bytes, dict[str, str]]]:
+    """Of this very moment: what is made when tests are collected would be old when they run."""
     body, fine = signed("number.released", {"number_id": ID})
     name, at, signature = fine["webhook-id"], fine["webhook-timestamp"], fine["webhook-signature"]
     _, another = signed("number.released", {"number_id": ID}, signing.new_secret())
     old, old_headers = signed("number.released", {"number_id": ID}, at=time.time() - 301)
     early, early_headers = signed("number.released", {"number_id": ID}, at=time.time() + 400)
     hexed = hmac.new(base64.b64decode(SECRET[6:]), b".".join((name.encode(), at.encode(), body)), hashlib.sha256)
-    return [
-        ("another secret", body, another),
-        ("another body", body.replace(b"4711", b"4712"), fine),
-        ("rewritten body", orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2), fine),
-        ("another id", body, {**fine, "webhook-id": "msg_other"}),
-        ("another time", body, {**fine, "webhook-timestamp": str(int(at) + 1)}),
-        ("too old", old, old_headers),
-        ("too early", early, early_headers),
-        ("no headers", body, {}),
-        ("no signature", body, {**fine, "webhook-signature": ""}),
-        ("no version", body, {**fine, "webhook-signature": signature.removeprefix("v1,")}),
-        ("another version", body, {**fine, "webhook-signature": signature.replace("v1,", "v1a,")}),
-        ("empty signature", body, {**fine, "webhook-signature": "v1,"}),
-        ("no base64", body, {**fine, "webhook-signature": "v1,$$$"}),
-        ("hexadecimal", body, {**fine, "webhook-signature": f"v1,{hexed.hexdigest()}"}),
-        ("half of it", body, {**fine, "webhook-signature": signature[:20]}),
-        ("no time", body, {**fine, "webhook-timestamp": "now"}),
-        ("a time in other digits", body, {**fine, "webhook-timestamp": "١٢٣"}),
-        ("no id", body, {**fine, "webhook-id": ""}),
-        ("behind twenty others", body, {**fine, "webhook-signature": "v1,AAAA " * 20 + signature}),
-    ]
+    return {
+        "another secret": (body, another),
+        "another body": (body.replace(b"4711", b"4712"), fine),
+        "rewritten body": (orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2), fine),
+        "another id": (body, {**fine, "webhook-id": "msg_other"}),
+        "another time": (body, {**fine, "webhook-timestamp": str(int(at) + 1)}),
+        "too old": (old, old_headers),
+        "too early": (early, early_headers),
+        "no headers": (body, {}),
+        "no signature": (body, {**fine, "webhook-signature": ""}),
+        "no version": (body, {**fine, "webhook-signature": signature.removeprefix("v1,")}),
+        "another version": (body, {**fine, "webhook-signature": signature.replace("v1,", "v1a,")}),
+        "empty signature": (body, {**fine, "webhook-signature": "v1,"}),
+        "no base64": (body, {**fine, "webhook-signature": "v1,$$$"}),
+        "hexadecimal": (body, {**fine, "webhook-signature": f"v1,{hexed.hexdigest()}"}),
+        "half of it": (body, {**fine, "webhook-signature": signature[:20]}),
+        "no time": (body, {**fine, "webhook-timestamp": "now"}),
+        "a time in other digits": (body, {**fine, "webhook-timestamp": "١٢٣"}),
+        "no id": (body, {**fine, "webhook-id": ""}),
+        "behind twenty others": (body, {**fine, "webhook-signature": "v1,AAAA " * 20 + signature}),
+    }
 
 
-@pytest.mark.parametrize(("_what", "body", "headers"), forged(), ids=[each[0] for each in forged()])
-def test_what_is_forged_is_refused(_what: str, body: bytes, headers: dict[str, str]) -> None:
-    with pytest.raises(NotSigned):
+@pytest.mark.parametrize("what", forged())
+def test_what_is_forged_is_refused(what: str) -> None:
+    body, headers = forged()[what]
+    with pytest.raises(NotSigned, match="just now" if what.startswith("too ") else "signature|headers"):
         verify(body, headers, SECRET)
 
 

@@ -75,6 +75,19 @@ async def test_a_carrier_that_asks_for_patience_gets_it(exchange: Exchange) -> N
     assert (row.carrier_try_at - row.updated_at).total_seconds() > 590
 
 
+async def test_a_carrier_that_is_silent_for_weeks_is_asked_every_hour_and_ends_nothing(exchange: Exchange) -> None:
+    await exchange.add(LONDON)
+    async with exchange.database.transaction(everyone=WHY) as db:
+        await db.execute(text("UPDATE phone_numbers SET carrier_tries = 500"))
+    exchange.company.numbers.go_wrong(NumberFault(what="change", status=500))
+    assert await tell_due(exchange.database, exchange.carriers, BASE) == 0
+    row = await exchange.see(LONDON)
+    assert row.carrier_tries == 501
+    assert 3590 < (row.carrier_try_at - row.updated_at).total_seconds() < 3610
+    await exchange.hurry()
+    assert await tell_due(exchange.database, exchange.carriers, BASE) == 1
+
+
 async def test_a_number_that_the_carrier_does_not_have_is_put_before_the_operator(
     exchange: Exchange, alice: Person
 ) -> None:

@@ -499,8 +499,9 @@ async def test_a_call_that_a_sweep_has_cut_is_given_up_once(database: Database, 
 
 
 async def test_a_call_that_cannot_be_told_hurts_no_other(database: Database) -> None:
-    carol = await new_person(database, "Carol", credits=4, rate=A_SECOND)
-    dave = await new_person(database, "Dave", credits=4, rate=A_SECOND)
+    # Enough to be there before the end on a machine that is slow just now.
+    carol = await new_person(database, "Carol", credits=7, rate=A_SECOND)
+    dave = await new_person(database, "Dave", credits=7, rate=A_SECOND)
     broken, well = await talking(database, carol, faulty=True), await talking(database, dave)
     async with metered(database, broken, well):
         await until(lambda: bool(well.cuts))

@@ -15,7 +15,7 @@ from talktime.api import calls, funds
 from talktime.api.caller import Caller, needs
 from talktime.api.funds import Credits, Transaction
 from talktime.api.paging import Page, Paging, pages
-from talktime.api.routing import api_router
+from talktime.api.routing import COSTS, api_router
 from talktime.api.shapes import CREDITS_MAX, Fields, Moment, Resource, example
 from talktime.api.writing import Match, Once, if_match, only_once, shown, tag_of
 from talktime.calls.history import CallFilter
@@ -186,7 +186,7 @@ async def admin_transactions_list(
         return await funds.listed(db, user_id, page, kind, call_id)
 
 
-@router.post("/{user_id}/adjustments", status_code=201, response_model=Adjustment)
+@router.post("/{user_id}/adjustments", status_code=201, response_model=Adjustment, openapi_extra=COSTS)
 async def admin_adjustments_make(
     caller: Annotated[Caller, needs(Scope.ADMIN_WRITE)],
     user_id: uuid.UUID,
@@ -269,7 +269,7 @@ async def admin_approvals_list(
     return page.of(rows, key=lambda row: (row.created_at, row.id), show=Approval.of)
 
 
-@approvals.post("/{approval_id}/approve")
+@approvals.post("/{approval_id}/approve", openapi_extra=COSTS)
 async def admin_approvals_approve(
     caller: Annotated[Caller, needs(Scope.ADMIN_WRITE)], approval_id: uuid.UUID
 ) -> Posting:

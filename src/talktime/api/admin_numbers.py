@@ -15,7 +15,7 @@ from talktime.api.admin_number_orders import NoSuchCarrier
 from talktime.api.caller import Caller, needs
 from talktime.api.numbers import Number
 from talktime.api.paging import Page, Paging, pages
-from talktime.api.routing import api_router
+from talktime.api.routing import COSTS, api_router
 from talktime.api.shapes import Fields, Moment, example
 from talktime.api.writing import Match, Once, if_match, only_once, shown, tag_of
 from talktime.db.session import Session
@@ -193,7 +193,7 @@ async def admin_numbers_change(
     return shown(number)
 
 
-@router.post("/{number_id}/assign")
+@router.post("/{number_id}/assign", openapi_extra=COSTS)
 async def admin_numbers_assign(
     caller: Annotated[Caller, needs(Scope.ADMIN_WRITE)], number_id: uuid.UUID, body: NumberAssignment
 ) -> PoolNumber:

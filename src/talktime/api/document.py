@@ -81,6 +81,7 @@ _PROBLEM: dict[str, Any] = {
 }
 _REFUSALS = {
     "401": ("NoKey", "There is no key, or it opens nothing."),
+    "402": ("NotEnoughCredit", "There are not so many free credits."),
     "403": ("Refused", "The key lacks a scope, or this is not allowed."),
     "404": ("NotFound", "There is no such thing, or it is somebody else's."),
     "409": ("Conflict", "Something stands in the way, or the Idempotency-Key was used for something else."),
@@ -160,9 +161,9 @@ def document() -> dict[str, Any]:
         _complete(path, method, operation, is_tagged=is_tagged)
     # `AgentPage` instead of what the framework calls a page of agents.
     text = _PAGE.sub(r"\1Page", orjson.dumps(_tidied(made)).decode())
-    tidied: dict[str, Any] = orjson.loads(_REFERENCE.sub(lambda found: _clearer(found[0]), text))
+    tidied: dict[str, Any] = orjson.loads(_REFERENCE.sub(lambda found: name_outside(found[0]), text))
     named = tidied["components"]
-    named["schemas"] = {_clearer(name): schema for name, schema in named["schemas"].items()}
+    named["schemas"] = {name_outside(name): schema for name, schema in named["schemas"].items()}
     return tidied
 
 
@@ -230,7 +231,8 @@ def _below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
         yield from _below(each)
 
 
-def _clearer(name: str) -> str:
+def name_outside(name: str) -> str:
+    """What a model is called in the description."""
     return _CLEARER.get(name, name)
 
 

@@ -29,6 +29,8 @@ _FIELD_LENGTH_MAX = 100
 CALLS_OUT: dict[str, Any] = {"x-refusals": ["502"]}
 """For `openapi_extra` of a route that asks a company, which may not answer. `x-refusals` are statuses that the
 description would not know of by itself."""
+COSTS: dict[str, Any] = {"x-refusals": ["402"]}
+"""For one that takes credits, of which there may not be so many."""
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 

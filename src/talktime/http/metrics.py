@@ -21,7 +21,7 @@ from talktime.alerts.backlog import Backlog, backlog
 from talktime.calls import watching
 from talktime.credits.totals import Totals, totals
 from talktime.errors import Refused
-from talktime.http.context import context_of
+from talktime.http.context import Context, context_of
 from talktime.http.problems import problem
 from talktime.notices.waiting import Waiting, waiting
 from talktime.security import is_loopback
@@ -54,23 +54,31 @@ def router(token: str | None) -> APIRouter:
         elif not _is_from_here(request):
             raise OnlyHere
         context = context_of(request)
-        async with asyncio.timeout(_DATABASE_SECONDS):
-            async with context.database.transaction(everyone=_WHY) as db:
-                found = _Found(
-                    await board.counts(db),
-                    await board.ledger_violations(db),
-                    await waiting(db),
-                    await backlog(db),
-                    await totals(db),
-                    await marks.all_done(db),
-                    await watching.open_by_status(db),
-                    tuple(context.counters.metrics(context.database, len(context.live))),
-                )
+        try:
+            async with asyncio.timeout(_DATABASE_SECONDS):
+                found = await _look(context)
+        except TimeoutError:
+            # Whoever scrapes takes that for "down", which it is; and a slow database is no mistake of ours.
+            return problem(503, "The database did not answer in time.", "Ask again at the next scrape.")
         registry = CollectorRegistry(auto_describe=False)
         registry.register(found)
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     return made
+
+
+async def _look(context: Context) -> "_Found":
+    async with context.database.transaction(everyone=_WHY) as db:
+        return _Found(
+            await board.counts(db),
+            await board.ledger_violations(db),
+            await waiting(db),
+            await backlog(db),
+            await totals(db),
+            await marks.all_done(db),
+            await watching.open_by_status(db),
+            tuple(context.counters.metrics(context.database, len(context.live))),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

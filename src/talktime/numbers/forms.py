@@ -71,7 +71,7 @@ def ordinary(number: str, region: str | None = None) -> str:
 
 
 def kinds_of(number: str) -> frozenset[NumberKind]:
-    """What an E.164 number can be sold as. Where a country does not tell its mobiles from its landlines it is either."""
+    """What an E.164 number can be sold as: either, where a country does not tell mobiles from landlines."""
     return _KINDS.get(phonenumbers.number_type(phonenumbers.parse(number)), frozenset(NumberKind))
 
 

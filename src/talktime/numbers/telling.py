@@ -128,7 +128,8 @@ async def _settle(
 
 async def _put_off(database: Database, claimed: _Claimed, error: ProviderError) -> None:
     """Ask again, later and later; when it has failed for some minutes, somebody is told."""
-    wait = min(_WAIT_MAX, timedelta(seconds=2**claimed.tries))
+    # A carrier may be away for weeks, and no number of seconds is as long as two to the power of those tries.
+    wait = min(_WAIT_MAX, timedelta(seconds=2 ** min(claimed.tries, 20)))
     if isinstance(error, SlowDown):
         wait = max(wait, timedelta(seconds=error.retry_after_seconds))
     _LOGGER.warning("a carrier was not reached about a number", number_id=str(claimed.id), tries=claimed.tries)
