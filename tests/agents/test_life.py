@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from talktime.accounts.models import AuditEntry
-from talktime.agents import drafts, life, reading
-from talktime.agents.life import TooManyAgents
+from talktime.agents import drafts, life, limits, reading
+from talktime.agents.life import TooManyAgents, TooManyKept
 from talktime.agents.models import Agent
 from talktime.agents.problems import UnfitAgent
 from talktime.agents.reading import ArchivedAgent, NoSuchAgent
@@ -95,6 +95,16 @@ async def test_twenty_agents_are_the_limit_where_none_is_set(database: Database,
     for _ in range(19):
         await new_agent(database, alice)
     with pytest.raises(TooManyAgents, match="20"):
+        await new_agent(database, alice)
+
+
+async def test_putting_agents_away_makes_room_for_so_many_and_no_more(
+    database: Database, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "AGENTS_KEPT_MAX", 3)
+    for _ in range(2):
+        await archive(database, alice, await new_agent(database, alice))
+    with pytest.raises(TooManyKept, match="bring one of these back"):
         await new_agent(database, alice)
 
 

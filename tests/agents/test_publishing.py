@@ -9,16 +9,24 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from talktime.accounts.models import AuditEntry
-from talktime.agents import content, drafts, life, publish, reading, versions
+from talktime.agents import content, drafts, life, limits, publish, reading, versions
 from talktime.agents.drafts import DraftChanged
 from talktime.agents.models import Agent, AgentVersion
 from talktime.agents.problems import UnfitAgent
-from talktime.agents.publish import AlreadyPublished, DraftIsOpen, NoSuchVersion, NothingToPublish, OpenDraft
+from talktime.agents.publish import (
+    AlreadyPublished,
+    DraftIsOpen,
+    NoSuchVersion,
+    NothingToPublish,
+    OpenDraft,
+    TooManyVersions,
+)
 from talktime.agents.reading import ArchivedAgent, NoSuchAgent
 from talktime.db.session import Database
 from talktime.privacy.emptying import empty_agents
 from talktime.webhooks.models import WebhookEndpoint
 from tests.agents.writing import WHOLE, draft_of, new_agent, publish_draft, publish_greeting, write
+from tests.db.everything import become_owner
 from tests.people import WHY, Person
 
 MOCK_TURTLE = {"name": "Mock Turtle", "number": "+4930901820"}
@@ -126,6 +134,26 @@ async def test_saving_and_publishing_at_once_lose_nothing(database: Database, al
     async with database.transaction(user=alice.id) as db:
         page = await versions.page(db, alice.id, agent, limit=99)
     assert [each.version_no for each in page] == list(range(len(page), 0, -1))
+
+
+async def test_versions_are_published_so_often_a_day_and_what_was_written_stays(
+    database: Database, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """She has published one already, and of all her agents together they count."""
+    monkeypatch.setattr(limits, "VERSIONS_A_DAY_MAX", 3)
+    agents = [await new_agent(database, alice) for _ in range(3)]
+    for agent in agents[:2]:
+        await publish_draft(database, alice, agent)
+    await write(database, alice, agents[2], greeting="Later, then.")
+    with pytest.raises(TooManyVersions, match="publish it later"):
+        await publish_draft(database, alice, agents[2])
+    assert (await draft_of(database, alice, agents[2])).content.greeting == "Later, then."
+    await publish_greeting(database, bob, await new_agent(database, bob), "Hello.")
+    async with database.transaction(everyone=WHY) as db:
+        await become_owner(db)
+        aged = text("UPDATE agent_versions SET created_at = created_at - interval '25 hours' WHERE user_id = :user")
+        await db.execute(aged, {"user": alice.id})
+    assert await publish_draft(database, alice, agents[2]) == 1
 
 
 async def test_rolling_back_publishes_a_copy_as_the_newest_version(database: Database, alice: Person) -> None:

@@ -69,9 +69,10 @@ async def test_whatever_is_asked_is_answered_as_the_description_says(
     assert await whose(besieged, key) == own, "it shut itself out"
     asked = asked_in(tmp_path / "report.ndjson")
     names = {f"{method.upper()} {path}" for path, method, _ in operations(document())}
-    assert set(asked) == {name for name in names if (" /v1/admin/" in name) == is_operator}, "not all of it was asked"
-    done = [name for name, statuses in asked.items() if any(200 <= status < 300 for status in statuses)]
-    assert len(done) > len(asked) / 2, f"hardly any of it was let in: {done}"
+    names = {name for name in names if (" /v1/admin/" in name) == is_operator}
+    assert sorted(names - set(asked)) == [], "not all of it was asked"
+    done = [name for name in names if any(200 <= status < 300 for status in asked[name])]
+    assert len(done) > len(names) / 2, f"hardly any of it was let in: {done}"
 
 
 async def besiege(arguments: Sequence[str], settings: Path, own: str) -> tuple[str, int]:
@@ -111,7 +112,7 @@ def settings_of(things: Mapping[str, Any], somebody: str) -> str:
     known["user_id"].append(somebody)
     known["version_no"], known["seq"] = [1, 2], [1]
     lines = ['hooks = "tests.api.besieging"', "[generation]", "deterministic = true", 'database = "none"']
-    for phase, examples in {"fuzzing": 100 if LONG else 2, "stateful": 150 if LONG else 12}.items():
+    for phase, examples in {"fuzzing": 100 if LONG else 1, "stateful": 150 if LONG else 12}.items():
         lines += [f"[phases.{phase}.generation]", f"max-examples = {examples}"]
     for name, values in known.items():
         lines += [f"[dictionaries.{name}]", f"values = {json.dumps(values)}"]

@@ -504,7 +504,7 @@ async def test_a_call_that_cannot_be_told_hurts_no_other(database: Database) -> 
     dave = await new_person(database, "Dave", credits=7, rate=A_SECOND)
     broken, well = await talking(database, carol, faulty=True), await talking(database, dave)
     async with metered(database, broken, well):
-        await until(lambda: bool(well.cuts))
+        await until(lambda: bool(well.cuts), 15)
         await some_ticks()
     assert (len(well.goodbyes), len(well.cuts)) == (1, 1)
     assert len(broken.goodbyes) == 1

@@ -27,6 +27,11 @@ class TooManyAgents(Conflict):
         super().__init__(f"You have {agents_max} agents, which is as many as you may have: archive one of them first.")
 
 
+class TooManyKept(Conflict):
+    """You have made as many agents as are kept, with those that you put away: bring one of these back, and write a new
+    draft for it."""
+
+
 async def create(
     db: AsyncSession,
     user: uuid.UUID,
@@ -40,7 +45,7 @@ async def create(
     actor: uuid.UUID | None = None,
 ) -> Agent:
     """A new agent with a draft: a template's, or one that only says hello. It answers nothing before a version of it is
-    published. Raises UnfitAgent, TooManyAgents.
+    published. Raises UnfitAgent, TooManyAgents, TooManyKept.
 
     `actor` is the operator when the customer does not do it.
     """
@@ -54,6 +59,8 @@ async def create(
     else:
         content = templates.find(template, content.language).content(content)
     await _require_room(db, user, agents_max)
+    if await reading.count(db, user, archived=True) >= limits.AGENTS_KEPT_MAX:
+        raise TooManyKept
     agent = Agent(user_id=user, name=name, business=content.business, language=content.language, zone=content.zone)
     db.add(agent)
     await db.flush()

@@ -5,6 +5,10 @@ The rule: the limits hold for what is written, in every door alike; what was pub
 
 AGENTS_MAX = 20
 """Of one customer, those that were put away not counted. An installation may set another (`TALKTIME_AGENTS_MAX`)."""
+AGENTS_KEPT_MAX = 500
+"""Of one customer, with those that were put away: nothing of an agent is ever deleted."""
+VERSIONS_A_DAY_MAX = 300
+"""Of one customer, published within 24 hours, because versions are never deleted either."""
 NAME_LENGTH_MAX = 200
 BUSINESS_LENGTH_MAX = 200
 GREETING_LENGTH_MAX = 2000

@@ -7,6 +7,7 @@ that it was, the entry in the audit log and the event for the customer's program
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -15,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime import webhooks
 from talktime.accounts import audit
-from talktime.agents import checking, content, drafts, reading
+from talktime.agents import checking, content, drafts, limits, reading
 from talktime.agents.content import Content, Person
 from talktime.agents.models import Agent, AgentDraft, AgentVersion
 from talktime.agents.opening_hours import OpeningHours
-from talktime.errors import Conflict, NotFound
+from talktime.errors import Conflict, NotFound, TalktimeError
 from talktime.speech.contract import Entry
 
 
@@ -59,6 +60,13 @@ class DraftIsOpen(Conflict):
 
 class AlreadyPublished(Conflict):
     """That version is the one that is published."""
+
+
+class TooManyVersions(TalktimeError):
+    """You have published as often within a day as may be. What you wrote stays in the draft: publish it later."""
+
+    status = 429
+    retry_after = 3600
 
 
 class NoSuchVersion(NotFound):
@@ -101,7 +109,7 @@ async def publish_draft(
     """Publish what stands in the draft; gives the number of the version. `revision` is the draft that somebody saw, so
     that nobody publishes what another wrote a moment ago; None for whatever it is.
 
-    Raises DraftChanged, UnfitAgent, NothingToPublish, ArchivedAgent.
+    Raises DraftChanged, UnfitAgent, NothingToPublish, ArchivedAgent, TooManyVersions.
     """
     agent, row = await _hold(db, user, agent_id)
     draft = drafts.require_revision(agent, row, revision)
@@ -125,7 +133,7 @@ async def roll_back(
     """Publish a copy of an older version as the next one; gives its number. While somebody is writing a draft,
     `open_draft` must say what becomes of it.
 
-    Raises NoSuchVersion, AlreadyPublished, DraftIsOpen, UnfitAgent, ArchivedAgent.
+    Raises NoSuchVersion, AlreadyPublished, DraftIsOpen, UnfitAgent, ArchivedAgent, TooManyVersions.
     """
     agent, row = await _hold(db, user, agent_id)
     _, version = await read_version(db, user, agent_id, version_no)
@@ -179,6 +187,7 @@ async def _publish(
     checking.require_fit(said)
     await checking.require_zone(db, said.zone)
     user, agent_id = agent.user_id, agent.id
+    await _require_seldom(db, user)
     newest = await db.scalar(
         select(func.max(AgentVersion.version_no)).where(AgentVersion.user_id == user, AgentVersion.agent_id == agent_id)
     )
@@ -203,3 +212,10 @@ async def _publish(
     await audit.record(db, user, actor or user, "agent.published", before=before, after=after)
     await webhooks.emit(db, user, "agent.published", {"agent_id": agent_id, "version": version_no})
     return version_no
+
+
+async def _require_seldom(db: AsyncSession, user: uuid.UUID) -> None:
+    lately = AgentVersion.created_at > func.now() - timedelta(days=1)
+    count = await db.scalar(select(func.count()).where(AgentVersion.user_id == user, lately))
+    if (count or 0) >= limits.VERSIONS_A_DAY_MAX:
+        raise TooManyVersions

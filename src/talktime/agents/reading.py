@@ -74,10 +74,10 @@ async def locked(db: AsyncSession, user: uuid.UUID, agent_id: uuid.UUID) -> Agen
     return await agent_of(db, user, agent_id)
 
 
-async def count(db: AsyncSession, user: uuid.UUID) -> int:
-    """How many agents a user has that were not put away."""
-    query = select(func.count()).select_from(Agent).where(Agent.user_id == user, Agent.archived_at.is_(None))
-    return await db.scalar(query) or 0
+async def count(db: AsyncSession, user: uuid.UUID, *, archived: bool = False) -> int:
+    """How many agents a user has; those that were put away only count where that is said."""
+    query = select(func.count()).select_from(Agent).where(Agent.user_id == user)
+    return await db.scalar(query if archived else query.where(Agent.archived_at.is_(None))) or 0
 
 
 def require_in_use(agent: Agent) -> None:

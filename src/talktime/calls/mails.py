@@ -73,7 +73,7 @@ async def _missed_calls(database: Database, about: Occasion) -> Gathered | None:
 
 
 async def _day(database: Database, about: Occasion) -> Gathered | None:
-    """A day's calls in figures; None when there were none, or they were all forgotten."""
+    """A day's calls in figures, also of callers who were forgotten; None when there were none."""
     began, ended = bounds(date.fromisoformat(str(about.detail["on"])), about.zone)
     async with database.transaction(user=about.user_id) as db:
         found = (await db.execute(_FIGURES, {"user": about.user_id, "since": began, "until": ended})).one()
