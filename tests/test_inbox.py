@@ -152,3 +152,35 @@ async def test_twenty_that_ask_at_once_where_nobody_has_asked_get_one_job(empty_
     await asyncio.gather(*(inbox.accept(empty_database, desk.event(str(n))) for n in range(20)))
     assert await jobs_waiting(empty_database) == 1
     assert len(await desk.verdicts()) == 20
+
+
+async def test_what_went_wrong_is_kept_without_the_people_in_it(desk: Desk) -> None:
+    async def unique(db: AsyncSession, _event: ProviderEvent) -> str:
+        for _ in range(2):
+            await db.execute(
+                text("INSERT INTO users (id, email, name) VALUES (gen_random_uuid(), :email, 'Karl')"), KARL
+            )
+        return "never"
+
+    async def words(_db: AsyncSession, _event: ProviderEvent) -> str:
+        return str(int(KARL["email"]))
+
+    for handle in (unique, words):
+        await desk.arrive(handle.__name__)
+        for _ in range(10):
+            await inbox.turn(desk.database, {desk.kind: handle})
+            async with desk.database.transaction(everyone=WHY) as db:
+                await db.execute(
+                    text("UPDATE provider_events SET not_before = now() WHERE kind = :kind"), {"kind": desk.kind}
+                )
+    async with desk.database.transaction(everyone=WHY) as db:
+        query = text(
+            "SELECT error FROM provider_events WHERE kind = :kind AND gave_up_at IS NOT NULL ORDER BY event_id"
+        )
+        errors = list(await db.scalars(query, {"kind": desk.kind}))
+        told = await db.scalar(text("SELECT string_agg(detail::text, '') FROM alerts WHERE kind = 'event_failed'"))
+    assert errors == ["psycopg.errors.UniqueViolation (23505, uq_users_email_lower)", "ValueError"]
+    assert "karl" not in told
+
+
+KARL = {"email": "karl.meier@example.org"}

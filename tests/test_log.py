@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from talktime import log
 
@@ -146,6 +147,8 @@ def test_setting_up_twice_says_everything_once(capsys: pytest.CaptureFixture[str
         assert capsys.readouterr().err.count("once") == 1
     finally:
         root.handlers[:] = before
+        # It writes to what this test's standard error was, which is closed when it is over.
+        structlog.reset_defaults()
 
 
 def test_no_line_of_ours_puts_a_number_or_words_into_its_event() -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 from sqlalchemy import text
@@ -88,9 +89,13 @@ async def _nobody(number: int) -> None:
     raise AssertionError(number)
 
 
-async def left(database: Database) -> int:
+async def left(database: Database, status: str | None = None) -> int:
+    query = text(
+        "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'test.job'"
+        " AND status::text = coalesce(CAST(:status AS text), status::text)"
+    )
     async with database.transaction(everyone=WHY) as db:
-        return int(await db.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'test.job'")) or 0)
+        return int(await db.scalar(query, {"status": status}) or 0)
 
 
 async def test_the_job_of_a_worker_that_was_killed_is_done_by_another(new_database_url: Callable[[], str]) -> None:
@@ -138,4 +143,32 @@ async def test_a_worker_that_is_stopped_ends_what_it_can_and_gives_back_the_rest
     finally:
         for worker in workers:
             await worker.ends(signal.SIGKILL)
+        await database.close()
+
+
+async def test_workers_that_find_the_same_dead_one_go_on_looking_for_others(
+    new_database_url: Callable[[], str],
+) -> None:
+    url = new_database_url()
+    database = connect(url)
+    looking = [Jobs(url, stalled_seconds=0.2) for _ in range(4)]
+    try:
+        async with AsyncExitStack() as stack:
+            for each in looking:
+                each.handle("test.job", _nobody)
+                await stack.enter_async_context(each._app.open_async())
+            tasks = [asyncio.create_task(each._revive()) for each in looking]
+            for _ in range(3):
+                await enqueue(database, url, 20)
+                async with database.transaction(everyone=WHY) as db:
+                    # As one that was killed leaves them, when its own row is gone.
+                    await db.execute(text("UPDATE procrastinate_jobs SET status = 'doing', worker_id = NULL"))
+                async with asyncio.timeout(30):
+                    while await left(database, "doing"):
+                        await asyncio.sleep(0.05)
+            assert [task for task in tasks if task.done()] == []
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
         await database.close()

@@ -293,7 +293,8 @@ async def _put_off(db: AsyncSession, event_id: uuid.UUID, error: Exception) -> N
     if event is None or event.handled_at is not None or event.gave_up_at is not None:
         return  # somebody else had it in the meantime
     now = datetime.now(UTC)
-    event.error = f"{type(error).__name__}: {error}"[:1000].replace("\0", "")
+    # Whatever else an error says may be what the event says of people, and this is shown, and mailed with the alert.
+    event.error = log.headline(getattr(error, "orig", None) or error)[:1000].replace("\0", "")
     event.last_tried_at = now
     if isinstance(error, NotYet):
         event.waits_for = error.waits_for

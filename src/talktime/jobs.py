@@ -65,16 +65,28 @@ class Jobs:
         logging.getLogger("procrastinate").setLevel(logging.ERROR)
 
     async def _revive(self) -> None:
-        """Give jobs of workers that died to somebody else."""
+        """Give jobs of workers that died to somebody else, whatever goes wrong meanwhile."""
         while True:
-            for job in await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=self._stalled_seconds):
-                _LOGGER.warning("a job of a worker that died is done again", job=job.task_name)
-                try:
-                    await self._app.job_manager.retry_job(job)
-                except procrastinate.exceptions.UniqueViolation:
-                    # Another of its kind waits already, and one is enough.
-                    await self._app.job_manager.finish_job(job, Status.FAILED, delete_job=True)
+            try:
+                for job in await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=self._stalled_seconds):
+                    await self._give_back(job)
+            except (procrastinate.exceptions.ProcrastinateException, psycopg.Error, PoolTimeout, OSError) as error:
+                _LOGGER.warning("jobs of workers that died were not looked for", error=type(error).__name__)
             await asyncio.sleep(self._stalled_seconds)
+
+    async def _give_back(self, job: Job) -> None:
+        try:
+            try:
+                await self._app.job_manager.retry_job(job)
+            except procrastinate.exceptions.UniqueViolation:
+                # Another of its kind waits already, and one is enough.
+                await self._app.job_manager.finish_job(job, Status.FAILED, delete_job=True)
+        except procrastinate.exceptions.ConnectorException as error:
+            # All workers look: of those that find it at the same moment one is the first, and the others are told so.
+            if not isinstance(error.__cause__, psycopg.errors.RaiseException):
+                raise
+        else:
+            _LOGGER.warning("a job of a worker that died is done again", job=job.task_name)
 
     def handle(self, name: str, handler: Handler) -> None:
         """Say who does the jobs of this name."""

@@ -62,6 +62,19 @@ def abouts() -> Mapping[str, Any]:
     return structlog.contextvars.get_contextvars()
 
 
+def headline(error: BaseException) -> str:
+    """What went wrong, in a line that may be kept and shown: its type, and its words only where they are ours."""
+    kind = type(error)
+    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    if kind.__module__.startswith("talktime."):
+        return f"{name}: {error}"
+    # What a database says of itself: a number that says everything, and which rule was broken; never the row.
+    code, rule = getattr(error, "sqlstate", None), getattr(getattr(error, "diag", None), "constraint_name", None)
+    if isinstance(error, OSError) and error.errno is not None:
+        code = error.errno
+    return name + (f" ({code}{f', {rule}' if rule else ''})" if code is not None else "")
+
+
 def _take_over(processors: list[Any], renderer: Any) -> None:
     """Libraries log through the standard library: warnings and worse, in the same form, without their words' values."""
     formatter = structlog.stdlib.ProcessorFormatter(
@@ -120,25 +133,13 @@ def _spelled(error: BaseException) -> Iterator[str]:
     for depth in range(_CAUSES_MAX):
         if cause is None:
             return
-        yield ("" if depth == 0 else "caused by ") + _headline(cause)
+        yield ("" if depth == 0 else "caused by ") + headline(cause)
         yield from _places(cause.__traceback__)
         if isinstance(cause, BaseExceptionGroup):
             for each in cause.exceptions[:_CAUSES_MAX]:
-                yield f"of which {_headline(each)}"
+                yield f"of which {headline(each)}"
                 yield from _places(each.__traceback__)
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
-
-
-def _headline(error: BaseException) -> str:
-    kind = type(error)
-    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
-    if kind.__module__.startswith("talktime."):
-        return f"{name}: {error}"
-    # What a database says of itself: a number that says everything, and which rule was broken; never the row.
-    code, rule = getattr(error, "sqlstate", None), getattr(getattr(error, "diag", None), "constraint_name", None)
-    if isinstance(error, OSError) and error.errno is not None:
-        code = error.errno
-    return name + (f" ({code}{f', {rule}' if rule else ''})" if code is not None else "")
 
 
 def _places(at: TracebackType | None) -> list[str]:

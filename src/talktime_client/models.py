@@ -3,7 +3,7 @@
 Made from docs/openapi.json by scripts/client.py: change nothing here by hand.
 """
 
-from talktime_client._generated.shapes.account import Account, Role, RoleName
+from talktime_client._generated.shapes.account import Account, MailChoices, Role, RoleName
 from talktime_client._generated.shapes.admin_adjustments import (
     Adjustment,
     Approval,
@@ -176,6 +176,7 @@ __all__ = [
     "MadeKey",
     "MadeSecret",
     "MadeWebhook",
+    "MailChoices",
     "Margin",
     "MarginsBy",
     "MarginsByName",

@@ -51,6 +51,8 @@ MATRIX: Mapping[str, Entry] = {
     "GET /v1/me": mine(),
     "GET /v1/account": mine(),
     "PATCH /v1/account": mine(),
+    "GET /v1/account/mails": mine(),
+    "PATCH /v1/account/mails": mine(),
     # Agents.
     "GET /v1/agents": mine(),
     "POST /v1/agents": mine(201),

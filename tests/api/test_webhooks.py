@@ -198,6 +198,18 @@ async def test_a_key_has_nothing_sent_that_it_may_not_read_itself(
         assert {each["answer"] for each in opened["tries"]} == {None}
 
 
+async def test_a_key_reads_no_sums_and_ids_of_what_it_may_not_read(
+    stage: Stage, as_alice: Program, alice: Person
+) -> None:
+    await make(as_alice, events=["*"])
+    async with stage.database.transaction(user=alice.id) as db:
+        await webhooks.emit(db, alice.id, "credits.low", {"balance": 985, "threshold": 995})
+        await webhooks.emit(db, alice.id, "agent.published", {"agent_id": alice.agent, "version": 2})
+    async with program_of(stage, alice, [Scope.WEBHOOKS_READ, Scope.AGENTS_READ]) as narrow:
+        told = {each["type"]: each["data"] for each in await narrow.all("/webhooks/events")}
+    assert told == {"credits.low": {}, "agent.published": {"agent_id": str(alice.agent), "version": 2}}
+
+
 async def test_the_types_of_events_are_listed_with_what_they_mean(as_alice: Program) -> None:
     types = await as_alice.all("/webhooks/event-types")
     assert {"call.started", "call.ended", "credits.low", "agent.published", "webhook.test"} <= {

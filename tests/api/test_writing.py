@@ -10,6 +10,7 @@ from sqlalchemy import text
 from talktime.accounts import idempotency, keys
 from talktime.accounts.keys import Scope
 from talktime.db.session import Database
+from talktime.notices.choices import choose
 from tests.api.program import OF_CUSTOMERS, Program, app_on, fields_of, key_of, program_of, refused
 from tests.people import WHY, Person
 from tests.web.stage import Stage
@@ -110,6 +111,20 @@ async def test_a_key_that_is_none_is_refused(as_alice: Program, key: str) -> Non
 async def test_without_a_key_it_is_made_each_time(as_alice: Program) -> None:
     first, second = [await as_alice.post("/keys", json=WISH) for _ in range(2)]
     assert first.json()["key"]["id"] != second.json()["key"]["id"]
+
+
+async def test_a_key_is_not_told_the_answer_that_one_was_given_who_may_do_more(
+    stage: Stage, as_alice: Program, alice: Person
+) -> None:
+    body = {"name": "CRM", "scopes": ["calls:read"]}
+    made = await as_alice.make("/keys", body, once="the-key-of-the-crm")
+    assert made.status_code == 201
+    async with program_of(stage, alice, [Scope.KEYS_WRITE]) as narrow:
+        again = await narrow.make("/keys", body, once="the-key-of-the-crm")
+        refused(again, 409, "used-for-something-else")
+    async with program_of(stage, alice) as other:
+        # A key in the place of another is told what that one was.
+        assert (await other.make("/keys", body, once="the-key-of-the-crm")).json() == made.json()
 
 
 async def test_a_key_gives_no_other_one_more_than_it_has(stage: Stage, alice: Person, ada: Person) -> None:
@@ -282,3 +297,23 @@ async def test_the_account_changes_from_the_state_that_was_seen(as_alice: Progra
         )
     )
     assert sorted(answer.status_code for answer in (first, second)) == [200, 412]
+
+
+async def test_what_is_told_by_mail_is_chosen_and_what_was_switched_off_by_a_link_comes_back(
+    stage: Stage, as_alice: Program, as_bob: Program, alice: Person
+) -> None:
+    everything = {"digest": True, "messages": True, "missed_calls": True, "summaries": False}
+    assert await as_alice.read("/account/mails") == everything
+    async with stage.database.transaction(user=alice.id) as db:
+        await choose(db, alice.id, {"digest": False}, actor=alice.id)
+    seen = (await as_alice.get("/account/mails")).headers["etag"]
+    wanted = ({"digest": True}, {"summaries": True})
+    answers = await asyncio.gather(
+        *(as_alice.patch("/account/mails", json=each, headers={"if-match": seen}) for each in wanted)
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 412]
+    for each in wanted:
+        assert (await as_alice.change("/account/mails", each)).status_code == 200
+    assert await as_alice.read("/account/mails") == {**everything, "summaries": True}
+    assert await as_bob.read("/account/mails") == everything
+    refused(await as_alice.change("/account/mails", {"receipts": False}), 422, "invalid-request")

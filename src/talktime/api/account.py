@@ -1,9 +1,11 @@
-"""`/v1/account`: who the customer is: how they are called, which language they read, whose day they live in.
+"""`/v1/account`: who the customer is: how they are called, which language they read, whose day they live in, and what
+they are told by mail.
 
 The e-mail address, the password and the second factor are changed by a person in front of a browser, never by a key.
 """
 
 import uuid
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import Response
@@ -17,6 +19,7 @@ from talktime.api.caller import Caller, needs
 from talktime.api.routing import api_router
 from talktime.api.shapes import Fields, Moment, Resource, example
 from talktime.api.writing import Match, if_match, shown, tag_of
+from talktime.notices.choices import Choices, choices_of, choose, held
 
 router = api_router("/account", "Account")
 
@@ -70,6 +73,36 @@ class AccountChange(Fields):
     zone: str = Field(default="", max_length=100, description="A name of the IANA list, such as `Europe/Berlin`.")
 
 
+class MailChoices(Resource):
+    """What the customer is told by mail beside what must be told."""
+
+    model_config = example(digest=True, messages=True, missed_calls=True, summaries=False)
+
+    digest: bool
+    """Every morning, what yesterday brought."""
+    messages: bool
+    """Each message that was taken."""
+    missed_calls: bool
+    """Calls that nobody talked to."""
+    summaries: bool
+    """How each call went."""
+
+    @classmethod
+    def of(cls, found: Choices) -> "MailChoices":
+        return cls(**asdict(found))
+
+
+class MailChoicesChange(Fields):
+    """What changes; what is left out stays as it is."""
+
+    model_config = example(summaries=True)
+
+    digest: bool = True
+    messages: bool = True
+    missed_calls: bool = True
+    summaries: bool = False
+
+
 @router.get("", response_model=Account)
 async def account_read(caller: Annotated[Caller, needs(Scope.ACCOUNT_READ)]) -> Response:
     """Gives the customer whose key this is."""
@@ -88,4 +121,22 @@ async def account_change(
         said = {"name": now.name, "locale": now.locale, "zone": now.zone} | body.sent()
         await profile.change_of(db, caller.user, caller.user, **said)
         changed = Account.of(await profile.of(db, caller.user), caller.role)
+    return shown(changed)
+
+
+@router.get("/mails", response_model=MailChoices)
+async def account_mails_read(caller: Annotated[Caller, needs(Scope.ACCOUNT_READ)]) -> Response:
+    """Gives what the customer is told by mail."""
+    async with caller.transaction() as db:
+        return shown(MailChoices.of(await choices_of(db, caller.user)))
+
+
+@router.patch("/mails", response_model=MailChoices)
+async def account_mails_change(
+    caller: Annotated[Caller, needs(Scope.ACCOUNT_WRITE)], body: MailChoicesChange, match: Annotated[Match, if_match()]
+) -> Response:
+    """Switches mails on or off. What is about money, and about how somebody comes in, is told in any case."""
+    async with caller.transaction() as db:
+        match.require(tag_of(MailChoices.of(await held(db, caller.user))))
+        changed = MailChoices.of(await choose(db, caller.user, body.sent(), actor=caller.user))
     return shown(changed)

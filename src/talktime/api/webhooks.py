@@ -104,7 +104,11 @@ async def webhooks_events(
     """Lists what happened that an endpoint wanted to hear of, the newest first. It is kept for 30 days."""
     async with caller.transaction() as db:
         rows = await deliveries.events_of(db, caller.user, type=type, after=page.moment_and_id, limit=page.limit + 1)
-    return page.of(rows, key=lambda row: (row.created_at, row.id), show=Event.of)
+    return page.of(
+        rows,
+        key=lambda row: (row.created_at, row.id),
+        show=lambda row: Event.of(row, is_shown=_lacking(caller, row.type) is None),
+    )
 
 
 # What is no id is no address here: `/events` has no PATCH.

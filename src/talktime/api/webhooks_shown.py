@@ -210,11 +210,12 @@ class Event(Resource):
     type: str
     created_at: Moment
     data: dict[str, Any]
-    """The ids and sums of it."""
+    """The ids and sums of it; empty for a key that may not read what it is about."""
 
     @classmethod
-    def of(cls, event: WebhookEvent) -> "Event":
-        return cls(id=signing.message_id(event.id), type=event.type, created_at=event.created_at, data=event.data)
+    def of(cls, event: WebhookEvent, *, is_shown: bool) -> "Event":
+        data = event.data if is_shown else {}
+        return cls(id=signing.message_id(event.id), type=event.type, created_at=event.created_at, data=data)
 
 
 class EventType(Resource):

@@ -178,9 +178,10 @@ def only_once() -> Any:
             return Once(caller, None)
         if _KEY.fullmatch(idempotency_key) is None:
             raise NoIdempotencyKey
-        # The same thing asked for: the same method and address, and the same values, however they were written down.
+        # The same thing asked for: the same method and address, and the same values, however they were written down; by
+        # a key that may do the same, because an answer may hold what another one may not have.
         said = orjson.dumps(request.state.json, option=orjson.OPT_SORT_KEYS)
-        address = f"{request.method} {request.url.path}?{request.url.query}\n"
+        address = f"{request.method} {request.url.path}?{request.url.query}\n{' '.join(sorted(caller.scopes))}\n"
         return Once(caller, Asked(caller.user, idempotency_key, hashlib.sha256(address.encode() + said).digest()))
 
     return Depends(read)

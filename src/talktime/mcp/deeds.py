@@ -37,6 +37,8 @@ _ACCOUNT = (
     Deed("me_read", "Use it when something is refused: it lists the scopes of this key."),
     Deed("account_read", "Use it for the time zone and the language of the customer."),
     Deed("account_change", is_repeatable=True),
+    Deed("account_mails_read"),
+    Deed("account_mails_change", is_repeatable=True),
 )
 
 _AGENTS = (

@@ -56,13 +56,19 @@ async def choices_of(db: AsyncSession, user: uuid.UUID) -> Choices:
     return Choices(**row._mapping) if row is not None else Choices()
 
 
+async def held(db: AsyncSession, user: uuid.UUID) -> Choices:
+    """The same, which nobody else changes before this transaction ends."""
+    await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"mail choices of {user}", 0))))
+    return await choices_of(db, user)
+
+
 async def choose(db: AsyncSession, user: uuid.UUID, changes: Mapping[str, bool], *, actor: uuid.UUID) -> Choices:
     """Change some of it (`{"digest": False}`), and leave the rest as it is; gives all of it."""
     assert set(changes) <= set(CHOICES), sorted(changes)
-    before = asdict(await choices_of(db, user))
+    before = asdict(await held(db, user))
     changed = {name: value for name, value in changes.items() if before[name] != value}
     if changed:
-        # Two at once change what each names, and neither what the other did.
+        # What is not named stays, whatever it is.
         await db.execute(
             insert(MailChoice)
             .values(user_id=user, **{**asdict(Choices()), **changed})

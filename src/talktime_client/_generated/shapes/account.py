@@ -37,3 +37,19 @@ class Account:
     created_at: datetime
     etag: str | None = field(default=None, compare=False)
     """The state that it is in, for `if_match`; None in a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailChoices:
+    """What the customer is told by mail beside what must be told."""
+
+    digest: bool
+    """Every morning, what yesterday brought."""
+    messages: bool
+    """Each message that was taken."""
+    missed_calls: bool
+    """Calls that nobody talked to."""
+    summaries: bool
+    """How each call went."""
+    etag: str | None = field(default=None, compare=False)
+    """The state that it is in, for `if_match`; None in a list."""

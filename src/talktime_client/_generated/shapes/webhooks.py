@@ -111,7 +111,7 @@ class Event:
     type: str
     created_at: datetime
     data: Mapping[str, Any]
-    """The ids and sums of it."""
+    """The ids and sums of it; empty for a key that may not read what it is about."""
 
 
 @dataclass(frozen=True, slots=True)

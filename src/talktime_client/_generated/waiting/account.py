@@ -5,7 +5,7 @@ Made from docs/openapi.json by scripts/client.py: change nothing here by hand.
 
 from typing import Literal
 
-from talktime_client._generated.shapes.account import Account
+from talktime_client._generated.shapes.account import Account, MailChoices
 from talktime_client._group import Group
 from talktime_client._values import UNSET, Unset
 
@@ -37,4 +37,32 @@ class AccountGroup(Group):
         """
         return self._ask(
             Account, "PATCH", "/v1/account", body={"locale": locale, "name": name, "zone": zone}, if_match=if_match
+        )
+
+    def mails_read(self) -> MailChoices:
+        """Gives what the customer is told by mail.
+
+        `GET /v1/account/mails`, with the scope `account:read`.
+        """
+        return self._ask(MailChoices, "GET", "/v1/account/mails")
+
+    def mails_change(
+        self,
+        *,
+        if_match: str | None,
+        digest: bool | Unset = UNSET,
+        messages: bool | Unset = UNSET,
+        missed_calls: bool | Unset = UNSET,
+        summaries: bool | Unset = UNSET,
+    ) -> MailChoices:
+        """Switches mails on or off. What is about money, and about how somebody comes in, is told in any case.
+
+        `PATCH /v1/account/mails`, with the scope `account:write`.
+        """
+        return self._ask(
+            MailChoices,
+            "PATCH",
+            "/v1/account/mails",
+            body={"digest": digest, "messages": messages, "missed_calls": missed_calls, "summaries": summaries},
+            if_match=if_match,
         )
