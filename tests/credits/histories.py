@@ -285,8 +285,8 @@ def assert_same(books: Books, state: stage.State) -> None:
         if of == user
     } == {call: (each.reason, each.state, each.automatic, each.credits) for call, each in books.claims.items()}
     assert state.alerts[user] == books.alerts
-    # What guards and refusals say is named by days and callers, and mails about calls are not the books': their own tests
-    # look at those.
+    # What guards and refusals say is named by days and callers, and mails about calls are not the books'; these have
+    # tests of their own.
     told = {notice for notice in state.notices[user] if notice[0] not in _OF_OTHERS}
     assert told == books.notices
 

@@ -157,3 +157,7 @@ async def test_over_a_safe_line_browsers_are_told_to_come_by_no_other(
         assert (await open_browser().get(address)).headers["strict-transport-security"] == "max-age=31536000"
     plain = open_browser(Stage(Settings(port=8000), database))
     assert "strict-transport-security" not in (await plain.get("/", headers={"host": "localhost:8000"})).headers
+
+
+async def test_who_signs_out_leaves_no_page_behind_for_the_back_button(as_alice: Browser) -> None:
+    assert (await as_alice.post("/sign-out")).headers["clear-site-data"] == '"cache"'

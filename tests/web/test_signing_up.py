@@ -145,11 +145,13 @@ async def test_mails_to_one_address_are_few_and_one_waits_between(
     open_browser: OpenBrowser, database: Database
 ) -> None:
     email = unique()
-    said = [(await open_browser().post("/sign-up", data={"email": email})).status_code for _ in range(4)]
-    assert said == [200, 200, 200, 429]
-    late = await open_browser().post("/reset", data={"email": email})
+    said = [(await open_browser().post("/sign-up", data={"email": email})).status_code for _ in range(3)]
+    assert said == [200, 200, 200]
+    late = await open_browser().post("/sign-up", data={"email": email})
     assert late.status_code == 429 and int(late.headers["retry-after"]) > 60
     assert re.search(r"Try again in \d+ minutes\.", late.text) and f'value="{email}"' in late.text
+    # Mails of one kind, which anybody may have sent, keep nobody from asking for another kind.
+    assert (await open_browser().post("/reset", data={"email": email})).status_code == 200
 
 
 async def test_one_browser_does_not_write_to_everybody(browser: Browser) -> None:

@@ -94,7 +94,9 @@ def set_session(response: Response, settings: Settings, token: str) -> None:
 
 
 def clear_session(response: Response, settings: Settings) -> None:
-    """Take it away again."""
+    """Take it away again, with every page that the browser keeps for its back button."""
+    # `no-store` alone does not say that: browsers keep whole pages in memory, as they were left.
+    response.headers["clear-site-data"] = '"cache"'
     response.delete_cookie(cookie_name(settings), path="/", secure=is_https(settings), httponly=True, samesite="lax")
 
 

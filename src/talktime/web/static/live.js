@@ -95,6 +95,10 @@
     const reached = event.detail.xhr.status > 0 && event.detail.xhr.status < 500;
     if (away.hidden !== reached) away.hidden = reached;
   });
+  // Brought back by the back button as it was left: whoever was signed in then may not be now.
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload();
+  });
   setInterval(tick, 1000);
   tick();
 })();
