@@ -87,12 +87,14 @@ async def test_an_amount_that_is_none_posts_nothing(as_ada: Program, alice: Pers
     assert (await as_ada.read(f"/admin/users/{alice.id}/credits"))["balance"] == 1000
 
 
-async def test_a_call_is_looked_at_and_waived(as_ada: Program, database: Database, alice: Person) -> None:
+async def test_a_call_is_looked_at_and_waived(as_ada: Program, database: Database, alice: Person, ada: Person) -> None:
     call = await answer(database, alice)
     await finish(database, alice, call, 40)
     [listed] = await as_ada.all(f"/admin/users/{alice.id}/calls")
     assert listed["id"] == str(call)
     assert (await as_ada.read(f"/admin/users/{alice.id}/calls/{call}"))["receipt"]["charged"] == 15
+    (seen,) = await as_ada.all("/admin/audit", about=str(alice.id), act="call.read")
+    assert (seen["actor_id"], seen["after"]) == (str(ada.id), {"call_id": str(call)})
     waived = await as_ada.make(f"/admin/users/{alice.id}/calls/{call}/waive", {"reason": "platform_fault"})
     assert waived.json() == {"amount": 15, "balance": 1000}
     lines = await as_ada.all(f"/admin/users/{alice.id}/transactions", call_id=str(call))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from talktime.credits.money import NotEnoughCredit
 from talktime.errors import BadInput, NotFound
 from talktime.numbers import pool, proof
 from talktime.numbers.forms import DearNumber
@@ -49,6 +50,13 @@ async def heard(exchange: Exchange, number: str = SHOP) -> str:
         while not (said := exchange.company.heard(number)):
             await asyncio.sleep(0.02)
     return re.sub(r"\D", "", said[-2])
+
+
+async def test_nobody_is_called_for_an_account_without_credit(exchange: Exchange, alice: Person) -> None:
+    poor = await new_person(exchange.database, "Carol", credits=0)
+    with pytest.raises(NotEnoughCredit, match="Buy credits first"):
+        await begin(exchange, poor)
+    assert not exchange.company.heard(SHOP)
 
 
 async def test_a_code_that_a_call_said_proves_the_number(exchange: Exchange, alice: Person, bob: Person) -> None:

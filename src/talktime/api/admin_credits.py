@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Query, Response
 from pydantic import Field
 
-from talktime.accounts import people
+from talktime.accounts import audit, people
 from talktime.accounts.keys import Scope
 from talktime.api import calls, funds
 from talktime.api.caller import Caller, needs
@@ -233,9 +233,13 @@ async def admin_calls_list(
 async def admin_calls_read(
     caller: Annotated[Caller, needs(Scope.ADMIN_READ)], user_id: uuid.UUID, call_id: uuid.UUID
 ) -> Response:
-    """Gives one of somebody's calls, with all that was said."""
+    """Gives one of somebody's calls, with all that was said. That it was read stands in the audit log."""
     async with caller.everyone(WHY, snapshot=True) as db:
-        return shown(await calls.opened(db, user_id, call_id))
+        found = await calls.opened(db, user_id, call_id)
+    # Before anything is answered: what cannot be written down is not shown.
+    async with caller.everyone(WHY) as db:
+        await audit.record(db, user_id, caller.user, "call.read", after={"call_id": str(call_id)})
+    return shown(found)
 
 
 @router.post("/{user_id}/calls/{call_id}/waive", status_code=201, response_model=Waived)

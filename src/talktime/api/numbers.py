@@ -14,7 +14,7 @@ from pydantic import Field
 from talktime.accounts.keys import Scope
 from talktime.api.caller import Caller, needs
 from talktime.api.paging import Page, Paging, pages
-from talktime.api.routing import api_router
+from talktime.api.routing import COSTS, api_router
 from talktime.api.shapes import Day, Fields, Moment, Resource, example
 from talktime.api.writing import Match, Once, if_match, only_once, shown, tag_of
 from talktime.numbers import pool, proof, reading, self_test
@@ -240,7 +240,7 @@ async def number_proofs_list(
     return page.of(rows, key=lambda row: (row.id,), show=NumberProof.of)
 
 
-@proofs.post("", status_code=201, response_model=NumberProof)
+@proofs.post("", status_code=201, response_model=NumberProof, openapi_extra=COSTS)
 async def number_proofs_begin(
     caller: Annotated[Caller, needs(Scope.NUMBERS_WRITE)],
     body: NewNumberProof,

@@ -215,7 +215,7 @@ def _line(row: dict[str, Any]) -> str:
     who = f"{row['business']}, {row['agent']}" if row.get("business") else "nobody"
     if row["user_id"] and not row.get("business"):
         who = row["user_id"]
-    if row["quarantine_until"]:
+    if row["status"] == "RELEASED" and row["quarantine_until"]:
         who = f"rests until {row['quarantine_until'][:10]}"
     phase = "" if row["carrier_phase"] == "AGREED" else f"  carrier: {row['carrier_phase'].lower()}"
     return f"{row['number']:<16} {row['status']:<10} {row['carrier']:<10} {who}{phase}"

@@ -18,6 +18,8 @@ from talktime import log
 from talktime.accounts import audit
 from talktime.accounts.models import User, UserStatus
 from talktime.carriers.numbers import Numbers, Spoken
+from talktime.credits.account import funds_of
+from talktime.credits.money import NotEnoughCredit
 from talktime.db.session import Database
 from talktime.errors import BadInput, Conflict, NotFound, ProviderError, TalktimeError
 from talktime.numbers.forms import ordinary
@@ -78,7 +80,7 @@ async def begin(
 ) -> NumberProof:
     """Call a number and say a code; gives the proof that waits for it. Its `error` says when the carrier refused.
 
-    Raises NoNumber, DearNumber, UnknownNumber, OurOwnNumber, TooManyProofs, NoCallerNumber.
+    Raises NoNumber, DearNumber, UnknownNumber, OurOwnNumber, TooManyProofs, NoCallerNumber, NotEnoughCredit.
     """
     number = ordinary(number)
     async with database.transaction(everyone=WHY) as db:
@@ -153,6 +155,9 @@ async def _begin(db: AsyncSession, user: uuid.UUID, number: str, carriers: Seque
     who = (await db.execute(select(User.status, User.locale).where(User.id == user))).one_or_none()
     if who is None or who.status is not UserStatus.ACTIVE:
         raise NotFound("There is no such user.")
+    # The call is ours to pay: whoever has just signed up has nobody called.
+    if (await funds_of(db, user)).free < 1:
+        raise NotEnoughCredit("Buy credits first: a number is called for an account that has some.")
     await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("number proofs", 0))))
     await _require_not_ours(db, number)
     day = func.now() - timedelta(days=1)

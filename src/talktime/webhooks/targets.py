@@ -114,8 +114,9 @@ def public_addresses(found: Sequence[str]) -> list[str]:
     return list(found)
 
 
-_LOOKING_UP = ThreadPoolExecutor(32, thread_name_prefix="webhook-names")
-"""Threads of its own: a name server that is silent holds up nobody else's names, and nothing else of the process."""
+_LOOKING_UP = ThreadPoolExecutor(256, thread_name_prefix="webhook-names")
+"""Threads of its own, and more than a worker sends at once: however many name servers are silent, nobody else's name
+waits for a thread, and nothing else of the process does."""
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:

@@ -68,7 +68,7 @@ class AsyncAdminCallsGroup(AsyncGroup):
         )
 
     async def get(self, user_id: Id, call_id: Id) -> Call:
-        """Gives one of somebody's calls, with all that was said.
+        """Gives one of somebody's calls, with all that was said. That it was read stands in the audit log.
 
         `GET /v1/admin/users/{user_id}/calls/{call_id}`, with the scope `admin:read`.
         """
