@@ -146,6 +146,8 @@ MATRIX: Mapping[str, Entry] = {
     "GET /settings/email": own_page(),
     "POST /settings/email": own_form(email="{new}@example.org"),
     "POST /settings/email/cancel": own_form(confirms=False),
+    "GET /settings/mails": page(),
+    "POST /settings/mails": form(digest="on"),
     "GET /settings/password": own_page(confirms=False),
     "POST /settings/password": own_form(confirms=False, old="{password}", new="a {new} b"),
     "GET /settings/second-factor": page(),

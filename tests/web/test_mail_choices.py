@@ -80,3 +80,21 @@ async def test_a_mail_program_needs_no_page_no_cookie_and_no_token(
     refused = await program.post(hook[:-1], data={"List-Unsubscribe": "One-Click"})
     assert refused.status_code == 404
     await program.aclose()
+
+
+async def test_what_was_switched_off_is_switched_on_again_in_the_settings(
+    as_alice: Browser, browser: Browser, database: Database, alice: Person
+) -> None:
+    await browser.post(link(alice))
+    page = await as_alice.get("/settings/mails")
+    assert page.status_code == 200 and 'name="digest">' in page.text and 'name="messages" checked>' in page.text
+    saved = await as_alice.post("/settings/mails", data={"digest": "on", "summaries": "on"})
+    assert (saved.status_code, saved.headers["location"]) == (303, "/settings/mails?done=saved")
+    assert await chosen(database, alice) == Choices(messages=False, missed_calls=False, summaries=True)
+    assert "Saved." in (await as_alice.get("/settings/mails?done=saved")).text
+
+
+async def test_the_settings_say_it_in_german(as_alice: Browser, alice: Person, database: Database) -> None:
+    await as_alice.post("/settings", data={"name": "Alice", "locale": "de", "zone": "Europe/Berlin"})
+    page = (await as_alice.get("/settings/mails")).text
+    assert "Unsere E-Mails an Sie" in page and "Jede Nachricht, die aufgenommen wurde" in page

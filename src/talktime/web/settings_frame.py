@@ -81,6 +81,7 @@ def _sections() -> list[tuple[str, str]]:
     return [
         ("/settings", _("Profile")),
         ("/settings/email", _("E-mail")),
+        ("/settings/mails", _("Mails")),
         ("/settings/password", _("Password")),
         ("/settings/second-factor", _("Second factor")),
         ("/settings/sessions", _("Browsers")),
