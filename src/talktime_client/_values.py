@@ -10,7 +10,20 @@ from dataclasses import MISSING, fields, is_dataclass
 from datetime import date, datetime
 from enum import Enum, StrEnum
 from functools import cache
-from typing import Any, Final, Literal, TypeAlias, TypeGuard, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Final,
+    Literal,
+    SupportsIndex,
+    TypeAlias,
+    TypeGuard,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 from uuid import UUID
 
 from talktime_client.errors import AnswerUnreadable, NoEtag
@@ -53,6 +66,10 @@ class OpenEnum(StrEnum):
         unknown._name_ = value
         unknown._value_ = value
         return unknown
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        # By its value: Python 3.11 took the name before 3.11.4, and an unknown one is no attribute of the class.
+        return type(self), (self._value_,)
 
     @property
     def is_known(self) -> bool:

@@ -6,7 +6,7 @@ works gets 401, and whoever's key lacks the scope 403, everywhere: no line says 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -26,6 +26,8 @@ class Entry:
     """The operator is meant to see, or to change, what is the owner's."""
     counts: bool = False
     """Being refused is written down: a wrong code is a try."""
+    is_noted: bool = False
+    """That it was read stands in the audit log."""
 
 
 def mine(status: int = 200, *, operator: int | None = None, body: Mapping[str, Any] | None = None) -> Entry:
@@ -143,7 +145,7 @@ MATRIX: Mapping[str, Entry] = {
     "GET /v1/admin/users/{user_id}/transactions": desk(),
     "POST /v1/admin/users/{user_id}/adjustments": desk(201),
     "GET /v1/admin/users/{user_id}/calls": desk(),
-    "GET /v1/admin/users/{user_id}/calls/{call_id}": desk(),
+    "GET /v1/admin/users/{user_id}/calls/{call_id}": replace(desk(), is_noted=True),
     "POST /v1/admin/users/{user_id}/calls/{call_id}/waive": desk(201),
     "POST /v1/admin/invitations": desk(201, body={"role": "USER"}),
     "GET /v1/admin/approvals": desk(),

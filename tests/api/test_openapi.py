@@ -102,6 +102,7 @@ def test_what_may_cost_too_much_or_asks_a_company_says_so() -> None:
         "post /v1/admin/users/{user_id}/adjustments",
         "post /v1/admin/approvals/{approval_id}/approve",
         "post /v1/admin/numbers/{number_id}/assign",
+        "post /v1/number-proofs",
     }
     assert said["502"] == {
         "post /v1/purchases",
