@@ -14,7 +14,6 @@ from typing import (
     Any,
     Final,
     Literal,
-    SupportsIndex,
     TypeAlias,
     TypeGuard,
     TypeVar,
@@ -67,7 +66,7 @@ class OpenEnum(StrEnum):
         unknown._value_ = value
         return unknown
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+    def __reduce_ex__(self, proto: Any) -> tuple[Any, ...]:
         # By its value: Python 3.11 took the name before 3.11.4, and an unknown one is no attribute of the class.
         return type(self), (self._value_,)
 
