@@ -9,11 +9,25 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from talktime.db import embedded
 from talktime.db.session import Database, connect
 from tests.people import Person, new_person
 from tests.schema import deploy
+
+
+@pytest.fixture(autouse=True)
+def unkept_logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process sets up its logs once, and its loggers keep that. A command that is run within a test does so, too; no
+    other test's lines are to go where that one's went."""
+    configure = structlog.configure
+    monkeypatch.setattr(
+        structlog, "configure", lambda **words: configure(**{**words, "cache_logger_on_first_use": False})
+    )
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import traceback
 import uuid
 from collections.abc import Iterator, Mapping, MutableMapping
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -37,10 +37,20 @@ def configure(level: str = "INFO", *, pretty: bool | None = None, keep_personal:
     structlog.configure(
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _StandardError())),
         cache_logger_on_first_use=True,
     )
     _take_over(processors, renderer)
+
+
+class _StandardError:
+    """Whatever is standard error when a line is written: a logger is made once, and outlives a redirection."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def get(name: str) -> structlog.typing.FilteringBoundLogger:

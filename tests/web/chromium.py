@@ -56,9 +56,9 @@ class Tab:
         return answer["result"].get("value")
 
     async def until(self, script: str) -> None:
-        """Wait until a piece of JavaScript is true, for ten seconds at most. On half a page it is not."""
+        """Wait until a piece of JavaScript is true, for half a minute at most. On half a page it is not."""
         careful = f"(() => {{ try {{ return !!({script}) }} catch {{ return false }} }})()"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 with suppress(NotNow):
                     if await self.run(careful):
