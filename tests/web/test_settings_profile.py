@@ -15,6 +15,7 @@ from tests.web.test_pages import words_of
 SECTIONS = (
     "/settings",
     "/settings/email",
+    "/settings/mails",
     "/settings/password",
     "/settings/second-factor",
     "/settings/sessions",
