@@ -25,7 +25,8 @@ from talktime.db.session import Database, connect
 from talktime.errors import Conflict
 from talktime.settings import Settings
 from talktime.simulate.carrier import SimulatedCarrier
-from talktime.simulate.orders import HangUp, Order, Step, WaitForAgent
+from talktime.simulate.orders import Faults, HangUp, Order, Step, WaitForAgent
+from talktime.simulate.post import Post
 from tests.house import free_ports, say
 from tests.people import WHY, Person, new_person
 from tests.test_kill import Program
@@ -208,6 +209,44 @@ async def test_a_call_goes_on_in_the_old_process_while_the_new_one_takes_the_nex
             assert calls[0][2] >= 8
             new.process.send_signal(signal.SIGTERM)
             assert await new.ends() == 0
+    finally:
+        await database.close()
+
+
+async def test_a_ring_on_an_old_connection_is_the_next_process_s_to_carry(site: Site) -> None:
+    database = connect(site.url)
+    try:
+        alice = await new_person(database, "Alice", credits=10_000)
+        async with database.transaction(everyone=WHY) as db:
+            await db.execute(text("UPDATE phone_numbers SET carrier = 'twilio' WHERE user_id = :u"), {"u": alice.id})
+        account = SimulatedAccount.of(Settings(home=site.home, port=site.port))
+        keys = {"TWILIO_ACCOUNT_SID": account.account_sid, "TWILIO_AUTH_TOKEN": account.auth_token}
+        old = await site.start("web", "voice", **keys)
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+            # The carrier keeps its connection; whatever the machine does meanwhile, it is used every half second.
+            warm, over = f"{site.base_url}/healthz", asyncio.Event()
+
+            async def keep_warm() -> None:
+                while not over.is_set():
+                    assert (await client.get(warm)).status_code == 200
+                    await asyncio.sleep(0.5)
+
+            keeping = asyncio.create_task(keep_warm())
+            await site.start("web", "voice", **keys)
+            over.set()
+            await keeping
+            old.process.send_signal(signal.SIGTERM)
+            await old.says("Stopping")
+            await asyncio.sleep(0.5)
+            fields = {
+                "AccountSid": account.account_sid, "CallSid": "CA" + "7" * 32, "CallStatus": "ringing",
+                "Direction": "inbound", "From": "+15550100123", "To": alice.number,
+            }  # fmt: skip
+            post = Post(account.account_sid, account.auth_token, client)
+            answer = await post.send(f"{site.base_url}/hooks/twilio/ring", fields, Faults())
+        assert answer.headers["connection"] == "close", "it came to the one that leaves"
+        assert "<Stream" in answer.text, answer.text
+        assert await old.ends() == 0
     finally:
         await database.close()
 

@@ -121,15 +121,15 @@ def create_app(
     return app
 
 
-def leave(app: FastAPI) -> None:
-    """From now on no new calls are taken, load balancers are told so, and connections end with their next answer."""
+def leave(app: FastAPI, *, has_successor: bool = False) -> None:
+    """From now on load balancers are told to look elsewhere and connections end with their next answer. New calls are
+    not taken, unless another process has the door already: a ring that still comes here is that one's to carry."""
     context: Context = app.state.context
-    context.taking_calls = False
+    context.leaving, context.has_successor = True, has_successor
 
 
 async def drain(app: FastAPI, seconds_max: float) -> int:
-    """Take no new calls and let the live ones end, politely at the end of `seconds_max`; gives how many were left."""
-    leave(app)
+    """After `leave`: let the live calls end, politely at the end of `seconds_max`; gives how many were left."""
     context: Context = app.state.context
     await context.sockets_came()
     if not await context.idle(seconds_max):

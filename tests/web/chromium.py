@@ -45,7 +45,10 @@ class Tab:
                     raise NotNow(str(message["error"]))
                 return dict(message["result"])
             if message.get("method") == "Log.entryAdded":
-                self.complaints.append(message["params"]["entry"]["text"])
+                entry = message["params"]["entry"]
+                # It also tells what it did as it was asked to, such as emptying its cache.
+                if entry["level"] in ("warning", "error"):
+                    self.complaints.append(entry["text"])
             if message.get("method") == "Runtime.exceptionThrown":
                 self.complaints.append(str(message["params"]["exceptionDetails"]))
 

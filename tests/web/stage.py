@@ -29,7 +29,7 @@ class Stage:
     settings: Settings
     database: Database
     gateway: Gateway | None = None
-    taking_calls: bool = True
+    leaving: bool = False
     demo: bool = False
     carriers: dict[str, Carrier] = field(default_factory=dict)
     dead: list[str] = field(default_factory=list)

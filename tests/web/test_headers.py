@@ -85,7 +85,7 @@ async def test_a_process_that_can_work_is_ready(browser: Browser) -> None:
 
 
 async def test_a_process_that_is_draining_lives_and_is_not_ready(open_browser: OpenBrowser, database: Database) -> None:
-    browser = open_browser(Stage(Settings(public_url=SITE), database, taking_calls=False))
+    browser = open_browser(Stage(Settings(public_url=SITE), database, leaving=True))
     assert (await browser.get("/healthz")).status_code == 200
     ready = await browser.get("/readyz")
     assert ready.status_code == 503 and "no new calls" in ready.json()["reasons"][0]

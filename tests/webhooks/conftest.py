@@ -23,7 +23,7 @@ from tests.people import WHY, Person, new_person
 
 KEY = b"a key that seals secrets in tests"
 KEEPING = Keeping(KEY, to_private=True)
-POSTER = Poster(to_private=True, seconds_max=1)
+POSTER = Poster(to_private=True, seconds_max=2)
 TIMES = (
     ("webhook_deliveries", "due_at"),
     ("webhook_deliveries", "ended_at"),

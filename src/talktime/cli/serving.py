@@ -148,8 +148,8 @@ async def web_server(
     """Serve on `listener` for as long as the block; at its end live calls may go on for a while."""
     async with serve_as(server_config(app, Patience()), listener) as door:
         yield
-        application.leave(app)
         is_handed_over = handover.has_successor(listener)
+        application.leave(app, has_successor=is_handed_over)
         if is_handed_over:
             await handover.close_door(door, listener)
         # uvicorn would close the media sockets at once: they have to end by themselves first. Where nobody takes over,

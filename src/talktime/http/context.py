@@ -47,7 +47,10 @@ class Context:
     till: Till
     """What money is taken with; without a payment company there is nothing to buy."""
     demo: bool = False
-    taking_calls: bool = True
+    leaving: bool = False
+    """This process is being stopped: its connections end with their next answers."""
+    has_successor: bool = False
+    """Another process has the door already: a ring that still comes here, on an old connection, is carried there."""
     live: set[Live] = field(default_factory=set)
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
     _promised: dict[str, float] = field(default_factory=dict)
@@ -58,6 +61,11 @@ class Context:
     """Where a trace of each call goes, if anywhere."""
     dead: list[str] = field(default_factory=list)
     """Background work that died of a mistake of ours; a process with any is not ready."""
+
+    @property
+    def taking_calls(self) -> bool:
+        """Whether a ring that comes here now gets its agent."""
+        return not self.leaving or self.has_successor
 
     @property
     def gateways(self) -> Mapping[str, Gateway]:
@@ -71,6 +79,8 @@ class Context:
 
     def socket_promised(self, carrier_call_id: str) -> None:
         """The carrier of a ringing call was told to open its media socket."""
+        if self.has_successor:
+            return  # it opens there
         now = time.monotonic()
         self._promised = {call: at for call, at in self._promised.items() if now - at < _SOCKET_COMES_SECONDS}
         self._promised[carrier_call_id] = now

@@ -40,7 +40,7 @@ def proof_of(settings: Settings, challenge: str) -> str:
 async def readyz(request: Request) -> Response:
     """Work may be sent here; if not, the reasons say why."""
     context = context_of(request)
-    reasons = [] if context.taking_calls else ["it is shutting down and takes no new calls"]
+    reasons = ["it is shutting down and takes no new calls"] if context.leaving else []
     if context.dead:
         reasons.append(f"its {' and '.join(context.dead)} died and must be started again")
     if trouble := await _database_trouble(context):

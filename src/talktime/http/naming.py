@@ -52,6 +52,6 @@ def name_requests(app: FastAPI) -> None:
 
     def is_leaving() -> bool:
         context: Context | None = getattr(app.state, "context", None)
-        return context is not None and not context.taking_calls
+        return context is not None and context.leaving
 
     app.build_middleware_stack = lambda: NamedRequests(build(), is_leaving)  # type: ignore[method-assign]  # as `harden`
