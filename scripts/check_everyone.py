@@ -5,13 +5,13 @@ A new one shows up as a change of that file, where a reviewer sees it. `--write`
 
 import ast
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTING = ROOT / "docs" / "everyone.md"
-PASSES_ON = ROOT / "src" / "talktime" / "api" / "caller.py"
-"""Whoever calls its `everyone(why)` says why."""
+PASSES_ON = {"everyone": 0, "in_the_books": 1}
+"""Functions that are given the reason (`why`), and as which argument: whoever calls them says it."""
 HEAD = """# Transactions that see everyone
 
 Row-level security shows a transaction one user's rows. These say why they must see all of them; `make check` holds
@@ -38,15 +38,9 @@ def main() -> int:
             if isinstance(node, ast.ImportFrom)
             for imported in node.names
         }
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call) or path == PASSES_ON:
-                continue
-            reasons = []
-            if (called := getattr(node.func, "attr", "")) in ("transaction", "statement_for"):
-                reasons = [keyword.value for keyword in node.keywords if keyword.arg == "everyone"]
-            elif called == "everyone":
-                reasons = node.args[:1]
-            found += [f"- `{path.relative_to(ROOT / 'src')}`: {_reason(value, constants, path)}" for value in reasons]
+        found += [
+            f"- `{path.relative_to(ROOT / 'src')}`: {_reason(value, constants, path)}" for value in _reasons(tree)
+        ]
     text = HEAD + "\n".join(sorted(set(found))) + "\n"
     if "--write" in sys.argv:
         LISTING.write_text(text)
@@ -56,6 +50,25 @@ def main() -> int:
         return 1
     print(f"{len(set(found))} places see everyone, each with its reason.")
     return 0
+
+
+def _reasons(node: ast.AST) -> Iterator[ast.expr]:
+    """Every reason in a part of a file; of a function that passes one on, what it says by itself."""
+    if isinstance(node, ast.FunctionDef) and node.name in PASSES_ON:
+        yield from node.args.defaults
+        given = {each.arg for each in node.args.args}
+        within = (reason for each in node.body for reason in _reasons(each))
+        yield from (reason for reason in within if not (isinstance(reason, ast.Name) and reason.id in given))
+        return
+    if isinstance(node, ast.Call):
+        called = getattr(node.func, "attr", "") or getattr(node.func, "id", "")
+        if called in ("transaction", "statement_for"):
+            yield from (keyword.value for keyword in node.keywords if keyword.arg == "everyone")
+        elif (place := PASSES_ON.get(called)) is not None:
+            yield from node.args[place : place + 1]
+            yield from (keyword.value for keyword in node.keywords if keyword.arg == "why")
+    for each in ast.iter_child_nodes(node):
+        yield from _reasons(each)
 
 
 def _reason(value: ast.expr, constants: Mapping[str, object], where: Path) -> str:

@@ -109,9 +109,8 @@ class Comparison:
         was, now = dict(self._variants(self.old, old)), dict(self._variants(self.new, new))
         wider, narrower = (was, now) if sent else (now, was)
         if "any" not in narrower and (lost := sorted(set(wider) - set(narrower) - _as_wide(narrower))):
-            does = "may not be" if sent else "may be"
-            self.found.append(f"{where}: it {does} {' or '.join(lost)} any more" if sent else
-                              f"{where}: it {does} {' or '.join(lost)} now")  # fmt: skip
+            kinds = " or ".join(lost)
+            self.found.append(f"{where}: it {f'may not be {kinds} any more' if sent else f'may be {kinds} now'}")
         for kind, variant in was.items():
             if kind in now:
                 self._variant(where, variant, now[kind], sent=sent)

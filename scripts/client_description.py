@@ -237,10 +237,14 @@ class Description:
         )
 
     @cached_property
+    def _requests(self) -> tuple[Schema, ...]:
+        """Whatever can be asked for, as the document says it."""
+        return tuple(each for methods in self._document["paths"].values() for each in methods.values())
+
+    @cached_property
     def _bodies_alone(self) -> frozenset[str]:
         """What is a request's body, and is given as arguments."""
-        every = [each for _, methods in self._document["paths"].items() for each in methods.values()]
-        return frozenset(_name_of(sent) for each in every if (sent := self._bodies(each)["sends"]))
+        return frozenset(_name_of(sent) for each in self._requests if (sent := self._bodies(each)["sends"]))
 
     @cached_property
     def _sent(self) -> frozenset[str]:
@@ -249,16 +253,14 @@ class Description:
 
     @cached_property
     def _asked(self) -> frozenset[str]:
-        every = [each for _, methods in self._document["paths"].items() for each in methods.values()]
-        return frozenset(self._reached([each.get("parameters") for each in every]))
+        return frozenset(self._reached([each.get("parameters") for each in self._requests]))
 
     @cached_property
     def _tagged(self) -> frozenset[str]:
         """What comes with the state that it is in."""
-        every = [each for _, methods in self._document["paths"].items() for each in methods.values()]
         return frozenset(
             _name_of(response["content"]["application/json"]["schema"])
-            for each in every
+            for each in self._requests
             for response in each["responses"].values()
             if "ETag" in response.get("headers", {})
         )

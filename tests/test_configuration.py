@@ -12,6 +12,7 @@ import pytest
 
 from talktime import configuration
 from talktime.configuration import Wrong, WrongSettings
+from talktime.configuration.values import weak
 from talktime.settings import Settings
 
 PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
@@ -170,8 +171,8 @@ def test_a_key_that_could_be_guessed_is_refused_everywhere(key: str, demo: bool)
 def test_a_key_that_was_made_at_random_is_taken_whatever_made_it() -> None:
     for _ in range(2000):
         for key in (secrets.token_hex(16), secrets.token_urlsafe(24), secrets.token_hex(32), secrets.token_urlsafe(48)):
-            assert configuration.weak(key) is None, key
-    assert configuration.weak("".join(secrets.choice("0123456789") for _ in range(60))) is None
+            assert weak(key) is None, key
+    assert weak("".join(secrets.choice("0123456789") for _ in range(60))) is None
 
 
 @pytest.mark.parametrize("key", ["", " ", "short", "x" * 31])

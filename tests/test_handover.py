@@ -93,7 +93,6 @@ class Visitors:
 
     answered: int = 0
     refused: list[str] = field(default_factory=list)
-    by_whom: set[str] = field(default_factory=set)
 
 
 @asynccontextmanager

@@ -201,10 +201,37 @@ async def _warm(context: Context) -> None:
 
 def _register(context: Context) -> Callable[[], Coroutine[object, object, None]]:
     """Say who handles which job and which kind of event; gives what drains the inbox beside them."""
-    database, carriers = context.database, context.carriers
+    database, jobs, settings = context.database, context.jobs, context.settings
+    drain_regularly = _register_inbox(context)
+    _register_calls(context)
+    for name, handler in payment_rounds.jobs(database, context.till).items():
+        jobs.handle(name, handler)
+    jobs.handle(mails.JOB, mails.sender(database, _mailer(context), settings.secret, settings.base_url))
+    for name, finish in closing.jobs_of(database, settings.home).items():
+        jobs.handle(name, finish)
+    number_rounds.regularly(jobs, database, context.carriers, settings.base_url)
+    rounds.prove_regularly(jobs, database)
+    rounds.forget_regularly(
+        jobs,
+        database,
+        settings.home,
+        Keep(settings.keep_turns_days, settings.keep_summaries_days, settings.keep_callers_days),
+        events_days=settings.keep_events_days,
+        deliveries_days=settings.keep_deliveries_days,
+    )
+    rounds.tell_days_regularly(jobs, database)
+    return drain_regularly
+
+
+def _register_inbox(context: Context) -> Callable[[], Coroutine[object, object, None]]:
+    """Who handles which kind of event: one by one, or many at once; gives what drains the inbox beside the jobs."""
+    database = context.database
+
+    def read(event: ProviderEvent) -> contract.Report:
+        return context.carriers[event.provider].read_report(contract.Request("POST", "", event.headers, event.body))
 
     async def report(db: AsyncSession, event: ProviderEvent) -> str:
-        said = carriers[event.provider].read_report(contract.Request("POST", "", event.headers, event.body))
+        said = read(event)
         return await lifecycle.report(
             db, event.provider, said.call_id, is_over=said.state.is_over, seconds=said.seconds
         )
@@ -214,7 +241,7 @@ def _register(context: Context) -> Callable[[], Coroutine[object, object, None]]
         for event in events:
             # What makes no sense fails by itself, when it is handled alone.
             with contextlib.suppress(KeyError, contract.BadMessage):
-                said = carriers[event.provider].read_report(contract.Request("POST", "", event.headers, event.body))
+                said = read(event)
                 told[event.id] = reports.Told(event.provider, said.call_id, said.state.is_over, said.seconds)
         return await reports.report_many(db, told)
 
@@ -238,6 +265,14 @@ def _register(context: Context) -> Callable[[], Coroutine[object, object, None]]
                 _LOGGER.warning("the inbox was not reached", error=type(error).__name__)
             await asyncio.sleep(_DRAIN_SECONDS)
 
+    context.jobs.handle(inbox.DRAIN_JOB, drain_inbox)
+    return drain_regularly
+
+
+def _register_calls(context: Context) -> None:
+    """Who tells the carrier how long a call may last, and that one is over."""
+    database, carriers = context.database, context.carriers
+
     async def limit(
         carrier: str, carrier_call_id: str, user: str, agent: str, *, version: int, since_ring_seconds: int = 0
     ) -> None:
@@ -256,29 +291,8 @@ def _register(context: Context) -> Callable[[], Coroutine[object, object, None]]
     async def hang_up(carrier: str, carrier_call_id: str) -> None:
         await carriers[carrier].hang_up(carrier_call_id)
 
-    context.jobs.handle(inbox.DRAIN_JOB, drain_inbox)
     context.jobs.handle(live.LIMIT_JOB, limit)
     context.jobs.handle(live.HANG_UP_JOB, hang_up)
-    for name, handler in payment_rounds.jobs(database, context.till).items():
-        context.jobs.handle(name, handler)
-    settings = context.settings
-    send_link = mails.sender(database, _mailer(context), settings.secret, settings.base_url)
-    context.jobs.handle(mails.JOB, send_link)
-    for name, finish in closing.jobs_of(database, settings.home).items():
-        context.jobs.handle(name, finish)
-    number_rounds.regularly(context.jobs, database, carriers, context.settings.base_url)
-    rounds.prove_regularly(context.jobs, database)
-    keep = Keep(settings.keep_turns_days, settings.keep_summaries_days, settings.keep_callers_days)
-    rounds.forget_regularly(
-        context.jobs,
-        database,
-        settings.home,
-        keep,
-        events_days=settings.keep_events_days,
-        deliveries_days=settings.keep_deliveries_days,
-    )
-    rounds.tell_days_regularly(context.jobs, database)
-    return drain_regularly
 
 
 def webhook_sender(context: Context) -> Sender:

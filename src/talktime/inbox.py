@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Index, bindparam, func, select, text, update
+from sqlalchemy import ColumnElement, Index, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -178,14 +178,29 @@ async def wake(db: AsyncSession, provider: str, waits_for: str) -> None:
 
 async def again(db: AsyncSession, event: uuid.UUID) -> bool:
     """Have an event that was given up tried again, from the beginning; False when it was not."""
+    is_given_up = ProviderEvent.handled_at.is_(None) & ProviderEvent.gave_up_at.is_not(None)
+    return await begin_again(db, ProviderEvent.id == event, is_given_up) > 0
+
+
+async def begin_again(db: AsyncSession, *which: ColumnElement[bool]) -> int:
+    """As if they had just come: a week of patience and ten tries begin anew, also for what was handled; gives how many
+    there were."""
     changed = await db.execute(
         update(ProviderEvent)
-        .where(ProviderEvent.id == event, ProviderEvent.handled_at.is_(None), ProviderEvent.gave_up_at.is_not(None))
-        .values(gave_up_at=None, tries=0, received_at=func.now(), not_before=func.now())
+        .where(*which)
+        .values(
+            handled_at=None,
+            verdict=None,
+            gave_up_at=None,
+            tries=0,
+            waits_for=None,
+            received_at=func.now(),
+            not_before=func.now(),
+        )
         .returning(ProviderEvent.id)
         .execution_options(synchronize_session=False)
     )
-    return changed.first() is not None
+    return len(changed.all())
 
 
 @dataclass(frozen=True, slots=True)

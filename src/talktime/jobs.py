@@ -92,7 +92,7 @@ class Jobs:
         """Say who does the jobs of this name."""
         self._app.task(name=name, retry=_Ladder())(handler)
 
-    def handle_regularly(self, cron: str, name: str, handler: Handler) -> None:
+    def handle_regularly(self, cron: str, name: str, handler: Callable[[], Awaitable[object]]) -> None:
         """Say who does a job that comes by the clock (UTC), once for all workers."""
 
         async def at(timestamp: int) -> None:

@@ -6,6 +6,7 @@ and goes on with the next.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import text
@@ -77,33 +78,19 @@ def prove_regularly(jobs: Jobs, database: Database) -> None:
     """Every quarter of an hour what is new in the books, every night the whole of them, and of the audit log. In that
     stands, minutes after it, too, that an operator's time as somebody else ran out."""
 
-    async def quick() -> None:
-        await prove(database, full=False)
-
-    async def full() -> None:
-        await prove(database, full=True)
-
-    jobs.handle_regularly("*/15 * * * *", VERIFY_JOB, quick)
-
-    async def audit() -> None:
-        await prove_audit(database)
-
     async def visits() -> None:
         async with database.transaction(everyone=WHY) as db:
             await people.note_ended_visits(db)
 
-    jobs.handle_regularly("0 3 * * *", VERIFY_FULL_JOB, full)
-    jobs.handle_regularly("20 3 * * *", VERIFY_AUDIT_JOB, audit)
+    jobs.handle_regularly("*/15 * * * *", VERIFY_JOB, partial(prove, database, full=False))
+    jobs.handle_regularly("0 3 * * *", VERIFY_FULL_JOB, partial(prove, database, full=True))
+    jobs.handle_regularly("20 3 * * *", VERIFY_AUDIT_JOB, partial(prove_audit, database))
     jobs.handle_regularly("*/5 * * * *", VISITS_JOB, visits)
 
 
 def tell_days_regularly(jobs: Jobs, database: Database) -> None:
     """Every few minutes, because somewhere it is morning: who wants it is told what their day before brought."""
-
-    async def days() -> None:
-        await mails.have_days_told(database)
-
-    jobs.handle_regularly("*/10 * * * *", DIGEST_JOB, days)
+    jobs.handle_regularly("*/10 * * * *", DIGEST_JOB, partial(mails.have_days_told, database))
 
 
 def forget_regularly(
@@ -116,30 +103,11 @@ def forget_regularly(
     deliveries_days: int = deliveries.KEPT_DAYS,
 ) -> None:
     """Every night what need not be kept any longer."""
-
-    async def events() -> None:
-        await inbox.prune(database, events_days)
-
-    async def calls() -> None:
-        await retention.forget_old(database, keep or Keep())
-
-    jobs.handle_regularly("10 4 * * *", RETAIN_JOB, calls)
-
-    async def told() -> None:
-        await deliveries.prune(database, deliveries_days)
-
-    jobs.handle_regularly("20 4 * * *", PRUNE_WEBHOOKS_JOB, told)
-
-    async def accounts() -> None:
-        await prune_accounts(database)
-
-    jobs.handle_regularly("30 3 * * *", PRUNE_JOB, events)
-
-    async def closed() -> None:
-        await closing.finish_left_over(database, home)
-
-    jobs.handle_regularly("40 3 * * *", PRUNE_ACCOUNTS_JOB, accounts)
-    jobs.handle_regularly("50 3 * * *", FINISH_CLOSING_JOB, closed)
+    jobs.handle_regularly("30 3 * * *", PRUNE_JOB, partial(inbox.prune, database, events_days))
+    jobs.handle_regularly("40 3 * * *", PRUNE_ACCOUNTS_JOB, partial(prune_accounts, database))
+    jobs.handle_regularly("50 3 * * *", FINISH_CLOSING_JOB, partial(closing.finish_left_over, database, home))
+    jobs.handle_regularly("10 4 * * *", RETAIN_JOB, partial(retention.forget_old, database, keep or Keep()))
+    jobs.handle_regularly("20 4 * * *", PRUNE_WEBHOOKS_JOB, partial(deliveries.prune, database, deliveries_days))
 
 
 async def prune_accounts(database: Database) -> int:
@@ -159,16 +127,9 @@ async def prove(database: Database, *, full: bool) -> int:
     async with database.transaction(everyone=WHY) as db:
         found = {"violations": len(verdict.violations), "lines": verdict.lines}
         await marks.note(db, VERIFY_FULL_JOB if full else VERIFY_JOB, found)
-    if verdict.is_clean:
-        return 0
-    _LOGGER.critical("the books are wrong", violations=len(verdict.violations))
-    async with database.transaction(everyone=WHY) as db:
-        for violation in verdict.violations[:_NAMED_MAX]:
-            detail = {"seq": violation.seq, "problem": violation.problem}
-            await raise_alert(db, "ledger_wrong", violation.user_id, detail, once=True)
-        rest = len(verdict.violations) - _NAMED_MAX
-        if rest > 0:
-            await raise_alert(db, "ledger_wrong", None, {"violations": rest}, once=True)
+    if not verdict.is_clean:
+        _LOGGER.critical("the books are wrong", violations=len(verdict.violations))
+        await _put_before_operator(database, "ledger_wrong", verdict.violations)
     return len(verdict.violations)
 
 
@@ -177,17 +138,22 @@ async def prove_audit(database: Database) -> int:
     verdict = await audit_log.verify(database)
     async with database.transaction(everyone=WHY) as db:
         await marks.note(db, VERIFY_AUDIT_JOB, {"violations": len(verdict.violations)})
-    if verdict.is_clean:
-        return 0
-    _LOGGER.critical("the audit log is wrong", violations=len(verdict.violations))
-    async with database.transaction(everyone=WHY) as db:
-        for violation in verdict.violations[:_NAMED_MAX]:
-            detail: Detail = {"seq": violation.seq, "problem": violation.problem}
-            await raise_alert(db, "audit_wrong", violation.user_id, detail, once=True)
-        rest = len(verdict.violations) - _NAMED_MAX
-        if rest > 0:
-            await raise_alert(db, "audit_wrong", None, {"violations": rest}, once=True)
+    if not verdict.is_clean:
+        _LOGGER.critical("the audit log is wrong", violations=len(verdict.violations))
+        await _put_before_operator(database, "audit_wrong", verdict.violations)
     return len(verdict.violations)
+
+
+async def _put_before_operator(
+    database: Database, kind: str, violations: Sequence[verify.Violation] | Sequence[audit_log.Violation]
+) -> None:
+    async with database.transaction(everyone=WHY) as db:
+        for violation in violations[:_NAMED_MAX]:
+            detail: Detail = {"seq": violation.seq, "problem": violation.problem}
+            await raise_alert(db, kind, violation.user_id, detail, once=True)
+        rest = len(violations) - _NAMED_MAX
+        if rest > 0:
+            await raise_alert(db, kind, None, {"violations": rest}, once=True)
 
 
 async def note_failed_jobs(database: Database) -> None:

@@ -2,7 +2,7 @@
 
 Names without a prefix are the ones the vendors themselves use (`OPENAI_API_KEY`) or that every host knows
 (`DATABASE_URL`); ours begin with `TALKTIME_`. Here stands what each one is by itself; whether they go together, and
-what a person is told of one that is wrong, is said in `configuration.py`. docs/configuration.md lists them all.
+what a person is told of one that is wrong, is said in `configuration`. docs/configuration.md lists them all.
 """
 
 import hashlib

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from talktime.accounts import keys, people, sessions
 from talktime.accounts.models import Role, User
 from talktime.agents import drafts, life, publish
+from talktime.agents.content import Content
 from talktime.agents.models import Agent
 from talktime.alerts import board
 from talktime.calls import closing, costs, lifecycle
@@ -429,7 +430,8 @@ def _make_agent(scene: Scene, db: AsyncSession) -> Awaitable[Any]:
 
 
 def _publish(scene: Scene, db: AsyncSession) -> Awaitable[Any]:
-    return publish.publish(db, scene.alice.id, scene.alice.agent, publish.Draft(greeting="Alice"), actor=scene.ada.id)
+    said = Content(business="Alice's shop", greeting="Alice")
+    return publish.publish(db, scene.alice.id, scene.alice.agent, said, actor=scene.ada.id)
 
 
 async def _other_agent(scene: Scene, *, published: int = 0) -> uuid.UUID:

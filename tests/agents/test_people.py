@@ -8,7 +8,6 @@ from talktime.agents import checking, content, differences, prompt
 from talktime.agents.content import Content, Person
 from talktime.agents.models import Agent, AgentVersion
 from talktime.agents.problems import UnfitAgent
-from talktime.agents.publish import Draft
 from talktime.calls.routing import Route
 
 EMMA = {"name": "Emma Marsh", "number": "+442079460123"}
@@ -92,7 +91,3 @@ def test_versions_differ_by_their_people_and_forwards() -> None:
     newer = checking.revised(SHOP, {"people": [EMMA], "fallback_forwards": {"no_agent": "+4930123456"}})
     changes = {change.field: change.after for change in differences.between(SHOP, newer)}
     assert changes == {"people": [EMMA], "fallback_forwards.no_agent": "+4930123456"}
-
-
-def test_who_has_it_as_values_may_name_people() -> None:
-    assert Draft(greeting="Hello.", people=[Person("Emma", "+4930123456")]).people[0].name == "Emma"

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from talktime.accounts.models import AuditEntry
 from talktime.agents import content, drafts, life, limits, publish, reading, versions
+from talktime.agents.content import Content
 from talktime.agents.drafts import DraftChanged
 from talktime.agents.models import Agent, AgentVersion
 from talktime.agents.problems import UnfitAgent
@@ -29,6 +31,7 @@ from tests.agents.writing import WHOLE, draft_of, new_agent, publish_draft, publ
 from tests.db.everything import become_owner
 from tests.people import WHY, Person
 
+SHOP = Content(business="Alice's shop")
 MOCK_TURTLE = {"name": "Mock Turtle", "number": "+4930901820"}
 
 
@@ -251,13 +254,13 @@ async def test_a_draft_of_values_is_published_as_before_and_ends_one_that_is_ope
     agent = await new_agent(database, alice)
     mine = await write(database, alice, agent, tone="Warm.")
     async with database.transaction(user=alice.id) as db:
-        assert await publish.publish(db, alice.id, agent, publish.Draft(greeting="Values.")) == 1
+        assert await publish.publish(db, alice.id, agent, replace(SHOP, greeting="Values.")) == 1
     with pytest.raises(DraftChanged):
         await write(database, alice, agent, revision=mine.revision, tone="Cold.")
-    for draft in (publish.Draft(greeting=""), publish.Draft(greeting="x", instructions="x" * 200_000)):
+    for said in (SHOP, replace(SHOP, greeting="x", instructions="x" * 200_000)):
         with pytest.raises(UnfitAgent):
             async with database.transaction(user=alice.id) as db:
-                await publish.publish(db, alice.id, agent, draft)
+                await publish.publish(db, alice.id, agent, said)
 
 
 async def test_somebody_elses_agent_is_neither_published_nor_rolled_back(
@@ -266,7 +269,7 @@ async def test_somebody_elses_agent_is_neither_published_nor_rolled_back(
     for user in (bob.id, alice.id):
         async with database.transaction(user=bob.id) as db:
             for attempt in (
-                publish.publish(db, user, alice.agent, publish.Draft(greeting="Bob's")),
+                publish.publish(db, user, alice.agent, replace(SHOP, greeting="Bob's")),
                 publish.publish_draft(db, user, alice.agent, revision=None),
                 publish.roll_back(db, user, alice.agent, 1),
                 versions.page(db, user, alice.agent, limit=1),

@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from talktime.accounts import passwords
 from talktime.app import create_app
 from talktime.cli.serving import web_server
@@ -23,9 +21,8 @@ from talktime.speech.choose import Trio
 from tests.api.keyring import Keyring, keyring
 from tests.house import Parrot, Scripted, Tones, free_ports
 from tests.payments.counter import open_counter
-from tests.web.matrix_people import PASSWORD, World
-
-OFTEN = 1_000_000
+from tests.web.matrix_people import OFTEN, PASSWORD, World
+from tests.web.stage import SECRET
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +43,8 @@ async def open_besieged(database_url: str, home: Path) -> AsyncIterator[Besieged
         home=home,
         port=port,
         simulated_carrier_port=free_ports(1)[0],
-        secret_key=SecretStr("a secret of the tests, and of nobody else"),
-        api_requests_per_minute=OFTEN,
-        api_requests_burst=OFTEN,
+        secret_key=SECRET,
+        **OFTEN,
     )
     trio = Trio(Scripted(), Parrot(), Tones())
     app = create_app(settings, database_url, parts=("web", "voice"), demo=True, trio=trio)

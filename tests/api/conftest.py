@@ -1,12 +1,13 @@
-"""Programs of the usual people."""
+"""Programs of the usual people, and an installation that may be asked for anything."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from talktime.accounts.keys import Scope
 from talktime.db.session import Database
 from talktime.settings import Settings
+from tests.api.besieged import Besieged, open_besieged
 from tests.api.program import Program, program_of
 from tests.people import Person
 from tests.web.stage import SECRET, SITE, Stage
@@ -37,3 +38,11 @@ async def as_ada(stage: Stage, ada: Person) -> AsyncIterator[Program]:
     """The operator's."""
     async with program_of(stage, ada, Scope) as program:
         yield program
+
+
+@pytest.fixture(scope="module")
+async def besieged(
+    new_database_url: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Besieged]:
+    async with open_besieged(new_database_url(), tmp_path_factory.mktemp("home")) as besieged:
+        yield besieged

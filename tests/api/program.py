@@ -15,6 +15,7 @@ from talktime.accounts.keys import OPERATORS_SCOPES, Scope
 from talktime.db.session import Database
 from talktime.http import problems
 from talktime.http.context import Context
+from talktime.http.naming import name_requests
 from tests.people import WHY, Person
 from tests.web.stage import SITE, Stage
 
@@ -27,6 +28,7 @@ def app_on(stage: Stage) -> FastAPI:
     app = FastAPI(openapi_url=None)
     problems.install(app)
     web.install(app)
+    name_requests(app)
     app.include_router(api.router)
     app.include_router(web.router)
     app.state.context = cast(Context, stage)

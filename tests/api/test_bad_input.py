@@ -6,13 +6,12 @@ The rule: all rows of all tables are compared before and after; what is only loo
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from tests.api.besieged import Besieged, open_besieged
+from tests.api.besieged import Besieged
 from tests.api.program import Program, fields_of, refused
 from tests.db.everything import digests_of
 
@@ -131,14 +130,6 @@ TABLE = {
         f"{HERS}/versions/99/roll-back", {"draft": "keep"}, 404, "no-such-version", None, "version"
     ),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-async def besieged(
-    new_database_url: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Besieged]:
-    async with open_besieged(new_database_url(), tmp_path_factory.mktemp("home")) as besieged:
-        yield besieged
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,14 @@
 """Keys: which open something, what a wrong one is told, and that a browser's session opens nothing."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from talktime import log
 from talktime.accounts import keys, sessions
 from talktime.accounts.keys import Scope
+from talktime.api.routing import api_router
 from talktime.db.session import Database
 from talktime.http.security import cookie_name
 from tests.api.program import OF_CUSTOMERS, Program, app_on, key_of, program_of, refused
@@ -82,6 +85,27 @@ async def test_nothing_under_v1_is_ever_a_page(as_alice: Program) -> None:
     answer = await as_alice.delete("/me", headers=browser)
     refused(answer, 405, "no-such-method")
     assert answer.headers["allow"] == "GET"
+
+
+async def test_the_name_that_a_program_is_told_finds_the_lines_of_its_request(stage: Stage) -> None:
+    app, probe = app_on(stage), api_router("/v1/lines", "About")
+
+    @probe.get("")
+    async def lines(fails: bool = False) -> dict[str, Any]:
+        written.append(log.abouts()["request_id"])
+        if fails:
+            raise RuntimeError
+        return {}
+
+    written: list[str] = []
+    app.include_router(probe)
+    async with Program(app, None) as program:
+        done, failed = await program.get("/lines"), await program.get("/lines", params={"fails": True})
+        unread = await program.get("/lines", params={"unknown": 1})
+    assert [done.status_code, failed.status_code, unread.status_code] == [200, 500, 422]
+    assert [done.headers["x-request-id"], failed.headers["x-request-id"]] == written
+    assert failed.json()["request_id"] == written[1]
+    assert unread.json()["request_id"] == unread.headers["x-request-id"]
 
 
 async def test_a_name_beside_ids_is_no_id(as_alice: Program, as_ada: Program) -> None:

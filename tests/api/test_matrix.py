@@ -4,29 +4,26 @@ Generated from the description, which is made from the routes: a route without a
 route. What was refused has changed nothing, and nobody reads a word of somebody else's.
 """
 
-import contextlib
 import json
 import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 
-from talktime.accounts import keys, passwords, sessions
+from talktime.accounts import keys, sessions
 from talktime.accounts.keys import OPERATORS_SCOPES, Scope
 from talktime.api.document import document, operations
-from talktime.db.session import connect
 from talktime.http.security import cookie_name
 from tests.api.keyring import Keyring, keyring
 from tests.api.matrix import MATRIX, Entry
 from tests.api.program import OF_CUSTOMERS, Program, key_of
 from tests.db.everything import digests_of
-from tests.payments.counter import open_counter
 from tests.people import WHY, new_person
-from tests.web.matrix_people import PASSWORD, World, application
+from tests.web.matrix_people import OFTEN, World, open_world
 
 DOCUMENT = document()
 _CLAIMED = "/v1/admin/claims/{user_id}/{call_id}/decide"
@@ -68,16 +65,8 @@ def test_every_route_has_an_entry_and_every_entry_a_route() -> None:
 
 @pytest.fixture(scope="module")
 async def world(new_database_url: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    url, home = new_database_url(), tmp_path_factory.mktemp("home")
-    database, app = connect(url), application(home, url)
-    async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(database.close)
-        counter = await stack.enter_async_context(open_counter(database, home))
-        await stack.enter_async_context(app.router.lifespan_context(app))
-        context = app.state.context
-        often = {"api_requests_per_minute": 1_000_000, "api_requests_burst": 1_000_000}
-        app.state.context = replace(context, till=counter.till, settings=context.settings.model_copy(update=often))
-        yield World(app, database, counter, await counter.pack(), await passwords.hash_of(PASSWORD))
+    async with open_world(tmp_path_factory.mktemp("home"), new_database_url(), **OFTEN) as world:
+        yield world
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import contextlib
 import copy
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +20,7 @@ from talktime.api.document import document, operations
 from talktime.db.session import connect
 from tests.api.program import OF_CUSTOMERS, Program, key_of
 from tests.people import new_person
-from tests.web.matrix_people import application
+from tests.web.matrix_people import OFTEN, application
 
 DOCUMENT = document()
 VALUES: tuple[Any, ...] = (
@@ -50,13 +49,10 @@ async def programs(
 ) -> AsyncIterator[dict[str, Program]]:
     """Alice's program, and the operator's; both may ask as often as they like."""
     url, home = new_database_url(), Path(tmp_path_factory.mktemp("home"))
-    database, app = connect(url), application(home, url)
+    database, app = connect(url), application(home, url, **OFTEN)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
         await stack.enter_async_context(app.router.lifespan_context(app))
-        context = app.state.context
-        often = {"api_requests_per_minute": 1_000_000, "api_requests_burst": 1_000_000}
-        app.state.context = replace(context, settings=context.settings.model_copy(update=often))
         alice = await new_person(database, "Alice", credits=1000)
         ada = await new_person(database, "Ada", credits=1000, admin=True)
         made = {}

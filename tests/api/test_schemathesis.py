@@ -9,7 +9,7 @@ import copy
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from talktime.api.document import document, operations
-from tests.api.besieged import Besieged, open_besieged
+from tests.api.besieged import Besieged
 from tests.api.besieging import THEIR_OWN
 
 LONG = bool(os.environ.get("TALKTIME_TEST_LONG"))
@@ -36,14 +36,6 @@ IDS = ("agent_id", "call_id", "pack_id", "purchase_id", "invoice_id", "key_id", 
        "proof_id", "order_id", "event_id", "webhook_id", "delivery_id", "user_id", "version_no", "month", "seq",
        "key")  # fmt: skip
 """What stands in addresses, and sometimes in what is sent."""
-
-
-@pytest.fixture(scope="module")
-async def besieged(
-    new_database_url: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Besieged]:
-    async with open_besieged(new_database_url(), tmp_path_factory.mktemp("home")) as besieged:
-        yield besieged
 
 
 @pytest.mark.parametrize("is_operator", [False, True], ids=["customer", "operator"])

@@ -3,9 +3,12 @@
 import asyncio
 import json
 import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Executable, Insert, Result, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.accounts import idempotency, keys
 from talktime.accounts.keys import Scope
@@ -100,6 +103,35 @@ async def test_what_somebody_is_at_is_said_and_taken_over_when_they_died(
         refused(answer, 409, "under-way")
         await db.execute(text("DELETE FROM idempotency_keys WHERE user_id = :u"), {"u": alice.id})
     assert (await as_alice.make("/keys", wish, once="k")).status_code == 201
+
+
+class Interrupted:
+    """A session in which somebody else does something just after the key was claimed."""
+
+    def __init__(self, db: AsyncSession, then: Callable[[], Awaitable[None]]) -> None:
+        self._db, self._then = db, then
+
+    async def execute(self, statement: Executable) -> Result[Any]:
+        done = await self._db.execute(statement)
+        if isinstance(statement, Insert):
+            await self._then()
+        return done
+
+
+async def test_whoever_was_first_may_give_up_while_another_one_asks(database: Database, alice: Person) -> None:
+    asked = idempotency.Asked(alice.id, "k", bytes(32))
+    async with database.transaction(user=alice.id) as db:
+        assert await idempotency.begin(db, b"secret", asked) is None
+
+    async def give_up() -> None:
+        async with database.transaction(user=alice.id) as db:
+            await idempotency.give_up(db, asked)
+
+    with pytest.raises(idempotency.UnderWay):
+        async with database.transaction(user=alice.id) as db:
+            await idempotency.begin(cast(AsyncSession, Interrupted(db, give_up)), b"secret", asked)
+    async with database.transaction(user=alice.id) as db:
+        assert await idempotency.begin(db, b"secret", asked) is None
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "ä", "\x01"])

@@ -182,6 +182,18 @@ async def settled(database: Database, person: Person, call: uuid.UUID, seconds_m
     return record
 
 
+async def calls_of(house: House, person: Person) -> list[CallRecord]:
+    """All calls and legs of somebody once all of them are over, in the order in which they began."""
+    async with asyncio.timeout(15):
+        while True:
+            async with house.database.transaction(user=person.id) as db:
+                rows = await db.execute(text("SELECT id, ended_at FROM calls ORDER BY started_at, id"))
+                found = rows.all()
+            if all(row.ended_at for row in found):
+                return [await record_of(house.database, person, row.id) for row in found]
+            await asyncio.sleep(0.1)
+
+
 async def until_state(
     database: Database, person: Person, call: uuid.UUID, *states: str, seconds_max: float = 10
 ) -> CreditHold:

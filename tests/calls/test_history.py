@@ -19,6 +19,7 @@ from talktime.calls.history import CallFilter, ListedCall, Place
 from talktime.calls.models import Call, CallStatus
 from talktime.cli.fill import fill
 from talktime.db.session import Database, connect
+from tests.db.everything import become_owner
 from tests.people import WHY
 
 CALLS = 12_000
@@ -77,8 +78,7 @@ async def test_pages_show_every_call_once_and_in_order(full: Full, limit: int, o
 async def test_calls_that_began_in_the_same_moment_are_each_shown_once(full: Full) -> None:
     calls = await calls_of(full)
     async with full.database.transaction(everyone=WHY) as db:
-        await db.execute(text("RESET ROLE"))
-        await db.execute(text("SET LOCAL ROLE talktime_owner"))
+        await become_owner(db)
         moment = text("UPDATE calls SET started_at = :at WHERE id = ANY(:calls)")
         await db.execute(moment, {"at": calls[20].started_at, "calls": [call.id for call in calls[10:20]]})
     assert sorted(call.id for call in await all_pages(full, limit=13)) == sorted(call.id for call in calls)

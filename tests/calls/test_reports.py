@@ -10,6 +10,7 @@ from talktime.calls.reports import Told
 from talktime.db.base import new_id
 from talktime.db.session import Database
 from tests.calls.test_lifecycle import a_ring, answered, rung
+from tests.db.everything import become_owner
 from tests.people import WHY, Person, charges, hold_of, new_person
 
 
@@ -75,8 +76,7 @@ async def test_a_call_that_rings_or_is_a_leg_is_left_alone_and_one_that_runs_is_
     parent = await answered(database, alice)
     leg = f"CA{uuid.uuid4().hex}"
     async with database.transaction(everyone=WHY) as db:
-        await db.execute(text("RESET ROLE"))
-        await db.execute(text("SET LOCAL ROLE talktime_owner"))
+        await become_owner(db)
         await db.execute(
             text(
                 "INSERT INTO calls (user_id, id, parent_id, direction, carrier, carrier_call_id, status, route,"

@@ -68,8 +68,6 @@ async def as_ada(stage: Stage, ada: Person) -> AsyncIterator[AsyncClient]:
 async def port_of(stage: Stage) -> AsyncIterator[int]:
     """The application as it is served, on a port of this machine."""
     listener = listen(0)
-    listener.setblocking(False)
-    listener.listen(50)
     port: int = listener.getsockname()[1]
     async with web_server(app_on(stage), listener, drain_seconds_max=0.5, impatient=asyncio.Event()):
         yield port

@@ -22,9 +22,9 @@ from tests.calls.putting_through import (
     A_SECOND,
     THEIRS,
     assert_books_are_right,
+    calls_of,
     customer,
     pass_time,
-    record_of,
     say_in_version,
     settled,
     sweeps,
@@ -69,18 +69,6 @@ async def rings(
     """A caller who says this, one sentence after each of the agent's, and sees the call through."""
     house.ears.words[:] = list(sentences)
     return await house.call(person, *says(*sentences, comes_back=comes_back), **{"seconds_max": 60, **more})
-
-
-async def calls_of(house: House, person: Person) -> list[CallRecord]:
-    """All calls and legs of somebody once all of them are over, in the order in which they began."""
-    async with asyncio.timeout(15):
-        while True:
-            async with house.database.transaction(user=person.id) as db:
-                rows = await db.execute(text("SELECT id, ended_at FROM calls ORDER BY started_at, id"))
-                found = rows.all()
-            if all(row.ended_at for row in found):
-                return [await record_of(house.database, person, row.id) for row in found]
-            await asyncio.sleep(0.1)
 
 
 def said_by_agent(record: CallRecord) -> list[str]:

@@ -1,6 +1,5 @@
 """A rung of the fallback ladder rings a person, where the customer wants that and can pay for it; else it speaks."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from talktime.calls.history import CallRecord
 from talktime.calls.ladder import ladder
 from talktime.calls.models import CallStatus, Direction
 from talktime.credits import money
@@ -22,6 +20,7 @@ from talktime.speech.contract import Say as Words
 from tests.calls.putting_through import (
     THEIRS,
     assert_books_are_right,
+    calls_of,
     customer,
     pass_time,
     record_of,
@@ -63,18 +62,6 @@ async def closed_shop(house: House, number: str = THEIRS, *, credits: int = 1000
     person = await customer(house.database, credits=credits)
     await say_in_version(house.database, person, **{**NEVER, **forwarding(number), **said})
     return person
-
-
-async def calls_of(house: House, person: Person) -> list[CallRecord]:
-    """All calls and legs of somebody once they are over, oldest first."""
-    async with asyncio.timeout(15):
-        while True:
-            async with house.database.transaction(user=person.id) as db:
-                rows = await db.execute(text("SELECT id, ended_at FROM calls ORDER BY started_at, id"))
-                found = rows.all()
-            if all(row.ended_at for row in found):
-                return [await record_of(house.database, person, row.id) for row in found]
-            await asyncio.sleep(0.1)
 
 
 def told(events: list[dict[str, Any]]) -> list[str]:

@@ -1,8 +1,10 @@
 """An assistant: the SDK's own client at the other end, in this process or of one that was started for it."""
 
+import asyncio
 import contextlib
 import os
 import sys
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,21 @@ async def started(
     with errors.open("w") as log:
         async with Client(stdio_client(parameters, errlog=log), mode=mode) as client:
             yield client
+
+
+@contextlib.asynccontextmanager
+async def process_of(url: str, key: str, *more: str, **variables: str) -> AsyncIterator[Process]:
+    """`talktime mcp` with nobody at the other end yet, for as long as the block at most."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "talktime", "mcp", "--url", url, *more,
+        stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment(key) | variables, limit=2**24,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
 
 
 def environment(key: str) -> dict[str, str]:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from talktime.db.session import Database
 from tests.house import House, open_house
 from tests.mcp.relay import Relay
-from tests.people import Person, new_person
 
 
 @pytest.fixture(scope="session")
@@ -24,16 +24,7 @@ async def relay(house: House) -> AsyncIterator[Relay]:
         yield relay
 
 
-@pytest.fixture
-async def alice(house: House) -> Person:
-    return await new_person(house.database, "Alice", credits=1000)
-
-
-@pytest.fixture
-async def bob(house: House) -> Person:
-    return await new_person(house.database, "Bob", credits=1000)
-
-
-@pytest.fixture
-async def ada(house: House) -> Person:
-    return await new_person(house.database, "Ada", credits=0, admin=True)
+@pytest.fixture(scope="session")
+def database(house: House) -> Database:
+    """Its own: who is made for a test is somebody there."""
+    return house.database

@@ -5,8 +5,7 @@ import contextlib
 import os
 import re
 import signal
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 
 import httpx
@@ -19,7 +18,7 @@ from talktime.errors import BadInput
 from talktime.mcp.loopback import listener_at, token_of
 from tests.api.program import key_of
 from tests.house import House
-from tests.mcp.assistant import done, environment, refusal_of
+from tests.mcp.assistant import done, process_of, refusal_of
 from tests.people import Person
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
@@ -30,21 +29,14 @@ ACCEPTS = {"accept": "application/json, text/event-stream"}
 async def serving(house: House, person: Person, *more: str, token: str = "") -> AsyncIterator[tuple[Process, str, str]]:
     """The process, where it serves, and what it said of the token."""
     key = await key_of(house.database, person)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "talktime", "mcp", "--url", house.settings.base_url, "--http", "127.0.0.1:0", *more,
-        stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment(key) | {"TALKTIME_MCP_TOKEN": token},
-    )  # fmt: skip
-    try:
+    words = ("--http", "127.0.0.1:0", *more)
+    async with process_of(house.settings.base_url, key, *words, TALKTIME_MCP_TOKEN=token) as process:
         assert process.stderr is not None
         line = (await asyncio.wait_for(process.stderr.readline(), 60)).decode()
         match = re.search(r"serving at (http://127\.0\.0\.1:\d+/mcp), for requests with (.+)", line)
         assert match is not None, line
         assert key not in line
         yield process, match[1], match[2]
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
 
 
 @contextlib.asynccontextmanager

@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import time
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Container
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from talktime.cli.mcp import mcp as command
 from talktime.errors import BadInput
 from tests.api.program import key_of
 from tests.house import House
-from tests.mcp.assistant import answer_of, done, environment, refusal_of, started
+from tests.mcp.assistant import answer_of, done, process_of, refusal_of, started
 from tests.mcp.relay import Relay
 from tests.people import Person
 from tests.web.stage import answer, finish, say
@@ -89,16 +89,19 @@ class Wire:
 
 @contextlib.asynccontextmanager
 async def wire(url: str, key: str, *more: str) -> AsyncIterator[Wire]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "talktime", "mcp", "--url", url, *more,
-        stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment(key), limit=2**24,
-    )  # fmt: skip
-    try:
+    async with process_of(url, key, *more) as process:
         yield Wire(process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+
+
+@contextlib.asynccontextmanager
+async def waiting(house: House, person: Person, relay: Relay) -> AsyncIterator[Wire]:
+    """In the middle of a request, the first, which the relay holds up."""
+    async with wire(relay.url, await key_of(house.database, person)) as begun:
+        await begun.begin()
+        relay.hold_up()
+        await begun.call(1, "credits_read")
+        await asyncio.wait_for(relay.held_up.wait(), 5)
+        yield begun
 
 
 async def refused_at_once(url: str, key: str, *more: str) -> str:
@@ -194,12 +197,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_it_ends_in_the_middle_of_a_request_too(house: House, alice: Person, relay: Relay) -> None:
-    key = await key_of(house.database, alice)
-    async with wire(relay.url, key) as begun:
-        await begun.begin()
-        relay.hold_up()
-        await begun.call(1, "credits_read")
-        await asyncio.wait_for(relay.held_up.wait(), 5)
+    async with waiting(house, alice, relay) as begun:
         assert begun.process.stdin is not None
         begun.process.stdin.close()
         assert await begun.ended() == 0
@@ -207,12 +205,7 @@ async def test_it_ends_in_the_middle_of_a_request_too(house: House, alice: Perso
 
 
 async def test_a_signal_ends_it(house: House, alice: Person, relay: Relay) -> None:
-    key = await key_of(house.database, alice)
-    async with wire(relay.url, key) as begun:
-        await begun.begin()
-        relay.hold_up()
-        await begun.call(1, "credits_read")
-        await asyncio.wait_for(relay.held_up.wait(), 5)
+    async with waiting(house, alice, relay) as begun:
         begun.process.send_signal(signal.SIGTERM)
         assert await begun.ended() == -signal.SIGTERM
         assert "Traceback" not in await begun.errors()
@@ -221,12 +214,7 @@ async def test_a_signal_ends_it(house: House, alice: Person, relay: Relay) -> No
 async def test_a_request_that_is_cancelled_is_given_up_and_holds_nobody_up(
     house: House, alice: Person, relay: Relay
 ) -> None:
-    key = await key_of(house.database, alice)
-    async with wire(relay.url, key) as begun:
-        await begun.begin()
-        relay.hold_up()
-        await begun.call(1, "credits_read")
-        await asyncio.wait_for(relay.held_up.wait(), 5)
+    async with waiting(house, alice, relay) as begun:
         # Whoever asks for what needs no server is answered meanwhile.
         assert (await begun.ask(2, "tools/list"))["result"]["tools"]
         await begun.send("notifications/cancelled", {"requestId": 1, "reason": "no longer needed"})

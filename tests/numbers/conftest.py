@@ -114,5 +114,5 @@ async def exchange(the_exchange: Exchange) -> Exchange:
 async def impatient(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
     """The adapter waits a third of a second for an answer, and no longer."""
     async with httpx.AsyncClient(timeout=0.3, trust_env=False) as client:
-        monkeypatch.setattr(exchange.carrier.numbers, "_client", client)
+        monkeypatch.setattr(exchange.carrier._api, "_client", client)
         yield client

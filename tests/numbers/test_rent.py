@@ -14,6 +14,7 @@ from talktime.numbers import pool, rent
 from talktime.numbers.models import PhoneStatus
 from talktime.numbers.rent_due import Due, Outcome, charge_due
 from talktime.numbers.rows import NotAssigned
+from tests.db.everything import become_owner
 from tests.numbers.conftest import Exchange
 from tests.people import WHY, Person, account_of, charges, lines_of, new_person
 
@@ -145,8 +146,7 @@ async def test_what_calls_hold_is_not_there_for_the_rent(exchange: Exchange) -> 
     await exchange.give(LONDON, busy, rent=20)
     await since(exchange, date(2027, 2, 10))
     async with exchange.database.transaction(everyone=WHY) as db:
-        await db.execute(text("RESET ROLE"))
-        await db.execute(text("SET LOCAL ROLE talktime_owner"))
+        await become_owner(db)
         await db.execute(text("UPDATE credit_accounts SET held = 5 WHERE user_id = :user"), {"user": busy.id})
     assert await at(exchange, 2027, 2, 10) == [Outcome.UNPAID]
 

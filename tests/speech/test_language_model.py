@@ -74,7 +74,7 @@ def test_the_sentences_hold_what_the_agent_knows_and_how_people_ask() -> None:
 
 def test_an_agent_with_strange_words_still_has_sentences() -> None:
     entry = Entry("x", ("", "???", "Köln & Umgebung – 24/7?"), "")
-    said = sentences(Brief("x", "", "en", "", "", "", entries=(entry,)))
+    said = sentences(Brief("x", "", "en", "", "", entries=(entry,)))
     assert ("köln", "and", "umgebung", "twenty", "four", "seven") in said
 
 

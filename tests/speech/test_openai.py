@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from openai import AsyncOpenAI
 
+from talktime.agents import demo
 from talktime.errors import ProviderError
 from talktime.simulate.openai import SimulatedOpenAI, ToolWish
 from talktime.simulate.vendor import Fault
@@ -56,7 +57,7 @@ async def test_the_model_is_told_what_the_agent_knows_and_what_was_said(
     request = json.loads(openai_server.server.asked[0].body)
     system, *lines = request["messages"]
     assert request["stream"] is True
-    assert BRIEF.instructions in system["content"]
+    assert demo.INSTRUCTIONS in system["content"]
     assert "free car park behind the building" in system["content"]
     assert MOMENT.local_time in system["content"]
     assert [line["role"] for line in lines] == ["assistant", "user", "assistant", "tool", "assistant", "user"]

@@ -17,7 +17,6 @@ GERMAN = Brief(
     language="de",
     voice="",
     greeting="Guten Tag, hier ist der Assistent der Praxis am Markt.",
-    instructions="",
     entries=(
         Entry("parken", ("wo kann ich parken", "gibt es parkplätze"), "Hinter dem Haus ist ein Parkplatz."),
         Entry("preis", ("was kostet eine kontrolle", "wie teuer ist eine untersuchung"), "Sie kostet vierzig Euro."),
@@ -107,7 +106,7 @@ async def test_a_holiday_is_named_instead_of_its_weekday() -> None:
 
 
 async def test_an_agent_without_hours_says_that_it_does_not_know_them() -> None:
-    bare = Brief("bare", "Shop", "en", "", "Hello.", "")
+    bare = Brief("bare", "Shop", "en", "", "Hello.")
     assert "do not know" in said(await turn(RuleBook(), "what are your opening hours", brief=bare))
 
 

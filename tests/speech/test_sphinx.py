@@ -129,7 +129,7 @@ async def test_german_is_heard_as_german_words(ears: SphinxTranscriber) -> None:
     # No more is promised: the acoustic model is English, and takes one German sentence in two for another.
     pytest.importorskip("espeakng_loader", reason="needs the extra `offline`")
     entry = Entry("parken", ("wo kann ich parken", "gibt es parkplätze"), "Hinter dem Haus.")
-    brief = Brief("de:1", "Praxis am Markt", "de", "", "Hallo.", "", entries=(entry,))
+    brief = Brief("de:1", "Praxis am Markt", "de", "", "Hallo.", entries=(entry,))
     hearing = await ears.open(brief, nobody)
     pieces: list[bytes] = []
 
@@ -238,7 +238,7 @@ async def test_only_the_agents_used_last_are_kept_and_the_others_learnt_anew(
     ears: SphinxTranscriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sphinx, "_BRIEFS_MAX", 2)
-    briefs = [Brief(f"kept:{number}", "", "en", "", "Hello.", "") for number in range(3)]
+    briefs = [Brief(f"kept:{number}", "", "en", "", "Hello.") for number in range(3)]
     for brief in (*briefs, briefs[0]):
         hearing = await ears.open(brief, nobody)
         assert await heard(hearing, recording("saturday")) == "are you open on saturday"
@@ -246,7 +246,7 @@ async def test_only_the_agents_used_last_are_kept_and_the_others_learnt_anew(
 
 
 async def test_an_agent_that_knows_nothing_can_still_hear(ears: SphinxTranscriber) -> None:
-    bare = Brief("bare:1", "", "en", "", "Hello.", "")
+    bare = Brief("bare:1", "", "en", "", "Hello.")
     hearing = await ears.open(bare, nobody)
     assert await heard(hearing, recording("saturday")) == "are you open on saturday"
     await hearing.close()

@@ -132,4 +132,4 @@ def test_looking_up_finds_what_shares_telling_words() -> None:
     assert [entry.key for entry in look_up(BRIEF, "Is there any parking near you?")] == ["parking"]
     assert next(entry.key for entry in look_up(BRIEF, "how long do repairs take")) == "repairs"
     assert look_up(BRIEF, "quantum physics") == ()
-    assert look_up(Brief("k", "b", "en", "", "", ""), "parking") == ()
+    assert look_up(Brief("k", "b", "en", "", ""), "parking") == ()

@@ -8,24 +8,23 @@ import itertools
 import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import httpx
 from fastapi import FastAPI
-from pydantic import SecretStr
 from sqlalchemy import text
 
-from talktime.accounts import keys, links, sessions
+from talktime.accounts import keys, links, passwords, sessions
 from talktime.accounts.models import LinkPurpose
 from talktime.alerts import raise_alert
 from talktime.app import create_app
 from talktime.credits import adjustments, money
 from talktime.credits.models import Approval, CreditPack, NotCharged
 from talktime.db.base import new_id
-from talktime.db.session import Database
+from talktime.db.session import Database, connect
 from talktime.http.context import Context
 from talktime.http.security import cookie_name
 from talktime.notices.choices import path_off
@@ -36,9 +35,9 @@ from talktime.speech.choose import Trio
 from talktime.web.assets import address_of
 from tests.db.everything import become_owner
 from tests.house import Parrot, Scripted, Tones
-from tests.payments.counter import Counter
+from tests.payments.counter import Counter, open_counter
 from tests.people import WHY, Person, new_person
-from tests.web.stage import SITE, answer, finish, say
+from tests.web.stage import SECRET, SITE, answer, finish, say
 
 _LINKS = {
     "/sign-in": LinkPurpose.SIGN_IN,
@@ -48,6 +47,8 @@ _LINKS = {
 }
 _PLACES = itertools.count()
 PASSWORD = "nine otters in a rowing boat"
+OFTEN: dict[str, Any] = {"api_requests_per_minute": 1_000_000, "api_requests_burst": 1_000_000}
+"""Programs are never told to wait."""
 
 
 @dataclass
@@ -91,11 +92,23 @@ class Cast:
     """What is Alice's alone, and must be read by nobody else."""
 
 
-def application(home: Path, database_url: str) -> FastAPI:
+def application(home: Path, database_url: str, **more: Any) -> FastAPI:
     """All of Talktime, with all that a demo has; nobody works off jobs here, so that what is done stays to be seen."""
-    settings = Settings(home=home, public_url=SITE, secret_key=SecretStr("a secret of the tests, and of nobody else"))
+    settings = Settings(home=home, public_url=SITE, secret_key=SECRET, **more)
     trio = Trio(Scripted(), Parrot(), Tones())
     return create_app(settings, database_url, parts=("web", "voice"), demo=True, trio=trio)
+
+
+@contextlib.asynccontextmanager
+async def open_world(home: Path, database_url: str, **more: Any) -> AsyncIterator[World]:
+    """It, with a shop, for as long as the block."""
+    database, app = connect(database_url), application(home, database_url, **more)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        counter = await stack.enter_async_context(open_counter(database, home))
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        app.state.context = replace(app.state.context, till=counter.till)
+        yield World(app, database, counter, await counter.pack(), await passwords.hash_of(PASSWORD))
 
 
 async def make_people(world: World) -> Cast:

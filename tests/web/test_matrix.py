@@ -9,7 +9,7 @@ import io
 import uuid
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,11 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.routing import compile_path
 
-from talktime.accounts import passwords
-from talktime.db.session import connect
 from talktime.web.routing import PageRoute
 from tests.db.everything import digests_of
 from tests.documents.reading import texts
-from tests.payments.counter import open_counter
 from tests.web.matrix import MATRIX, Entry
-from tests.web.matrix_people import PASSWORD, Cast, World, application, browser_of, fill, make_people
+from tests.web.matrix_people import Cast, World, application, browser_of, fill, make_people, open_world
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 STRANGERS = (
@@ -80,14 +77,8 @@ def test_whatever_a_page_changes_is_looked_at_before_by_the_one_rule_for_all() -
 
 @pytest.fixture(scope="module")
 async def world(new_database_url: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    url, home = new_database_url(), tmp_path_factory.mktemp("home")
-    database, app = connect(url), application(home, url)
-    async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(database.close)
-        counter = await stack.enter_async_context(open_counter(database, home))
-        await stack.enter_async_context(app.router.lifespan_context(app))
-        app.state.context = replace(app.state.context, till=counter.till)
-        yield World(app, database, counter, await counter.pack(), await passwords.hash_of(PASSWORD))
+    async with open_world(tmp_path_factory.mktemp("home"), new_database_url()) as world:
+        yield world
 
 
 @pytest.fixture

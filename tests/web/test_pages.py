@@ -6,7 +6,8 @@ import uuid
 import pytest
 from sqlalchemy import text
 
-from talktime.agents.publish import Draft, publish
+from talktime.agents.content import Content
+from talktime.agents.publish import publish
 from talktime.calls import lifecycle
 from talktime.credits import money
 from talktime.credits.pricing import Rate
@@ -230,7 +231,7 @@ async def test_whatever_callers_and_tools_say_is_text(as_alice: Browser, databas
     await say(database, alice, call, 2, evil)
     await say(database, alice, call, 3, "", latency={})
     async with database.transaction(user=alice.id) as db:
-        await publish(db, alice.id, alice.agent, Draft(greeting=evil))
+        await publish(db, alice.id, alice.agent, Content(business="Alice's shop", greeting=evil))
         await db.execute(text("UPDATE agents SET name = :evil, business = :evil"), {"evil": evil})
     for _live in (True, False):
         for address in ("/", "/live", f"/calls/{call}", f"/calls/{call}/live"):

@@ -11,9 +11,9 @@ from sqlalchemy import text
 from talktime import webhooks
 from talktime.db.session import Session
 from talktime.simulate.receiver import Manner, Receiver
-from talktime.webhooks import deliveries, endpoints, sending
+from talktime.webhooks import deliveries, endpoints, recording, sending
 from talktime.webhooks.models import DeliveryState, DisabledReason
-from talktime.webhooks.post import Poster
+from talktime.webhooks.post import Outcome, Poster
 from talktime.webhooks.sending import Sender
 from tests.people import WHY, new_person
 from tests.webhooks.conftest import KEEPING, KEY, Desk, add_endpoint
@@ -394,6 +394,20 @@ async def test_a_worker_that_wakes_up_too_late_changes_nothing(desk: Desk) -> No
     (delivery,) = await desk.deliveries()
     assert delivery.state is DeliveryState.DELIVERED
     assert (await desk.here()).disabled_at is None
+
+
+async def test_what_is_asked_for_once_more_while_a_try_goes_on_is_sent_at_once_when_that_fails(desk: Desk) -> None:
+    await desk.emit("call.ended")
+    (claimed,) = await sending.claim(desk.database, most=1, ailing_most=1)
+    async with desk.database.transaction(user=desk.person.id) as db:
+        await deliveries.replay(db, desk.person.id, desk.endpoint, claimed.delivery_id)
+    async with desk.database.transaction(everyone=WHY) as db:
+        await recording.record(db, claimed, Outcome(5, 500, error="The answer was 500."))
+    (attempt,) = await desk.attempts()
+    assert (attempt.status, (await desk.here()).failures) == (500, 1)
+    assert await desk.send() == 1
+    (delivery,) = await desk.deliveries()
+    assert (delivery.state, delivery.attempts, delivery.tries) == (DeliveryState.DELIVERED, 2, 1)
 
 
 async def test_what_runs_beside_the_requests_sends_soon_and_ends_what_it_began(desk: Desk) -> None:

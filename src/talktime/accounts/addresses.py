@@ -39,7 +39,7 @@ def read_address(typed: str) -> str:
 
 def is_seen(words: str) -> bool:
     """Whether anything of these words can be seen."""
-    return words.isprintable() and not _UNSEEN.sub("", words).isspace() and bool(_UNSEEN.sub("", words))
+    return words.isprintable() and bool(_UNSEEN.sub("", words).strip())
 
 
 def look_up_key(typed: str) -> str:

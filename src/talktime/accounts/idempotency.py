@@ -81,7 +81,9 @@ async def begin(db: AsyncSession, secret: bytes, asked: Asked) -> Answer | None:
         return None
     found = (
         await db.execute(select(IdempotencyKey.digest, IdempotencyKey.status, IdempotencyKey.answer).where(_of(asked)))
-    ).one()
+    ).first()
+    if found is None:
+        raise UnderWay  # whoever was first has given up just now
     if found.digest != asked.digest:
         raise UsedForSomethingElse
     if found.status is None or found.answer is None:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.accounts.profile import NoZone, read_zone, require_known_zone
 from talktime.agents import dialling, limits
-from talktime.agents.content import FIELDS, TOOLS, Content, Person
+from talktime.agents.content import FIELDS, LONG_TEXTS, TOOLS, Content, Person
 from talktime.agents.opening_hours import OpeningHours
 from talktime.agents.problems import FieldError, UnfitAgent
 from talktime.agents.turn_settings import TurnSettings
@@ -75,7 +75,7 @@ def tidied(content: Content) -> Content:
     """The same without the blanks that people leave: what is published."""
     return replace(
         content,
-        **{name: getattr(content, name).strip() for name in ("business", "voice", *_LONG_TEXTS)},
+        **{name: getattr(content, name).strip() for name in ("business", "voice", *LONG_TEXTS)},
         knowledge=tuple(
             Entry(entry.key, tuple(filter(None, map(str.strip, entry.questions))), entry.answer.strip())
             for entry in content.knowledge
@@ -315,7 +315,6 @@ def _line(length_max: int) -> Callable[[_Reading, object, str], str]:
     return lambda reading, value, field: reading.line(value, field, length_max)
 
 
-_LONG_TEXTS = ("greeting", "instructions", "facts", "tone", "avoid")
 _READERS: Mapping[str, Callable[[_Reading, object, str], Any]] = {
     "business": _line(limits.BUSINESS_LENGTH_MAX),
     "language": _Reading.language,

@@ -83,6 +83,8 @@ class Content:
 
 
 FIELDS = tuple(Content.__dataclass_fields__)
+LONG_TEXTS = ("greeting", "instructions", "facts", "tone", "avoid")
+"""Those of the fields that are texts of several lines."""
 
 
 def from_stored(stored: Mapping[str, Any]) -> Content:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
-from talktime.agents.content import FIELDS, Content
+from talktime.agents.content import FIELDS, LONG_TEXTS, Content
 
-_LONG_TEXTS = frozenset(("greeting", "instructions", "facts", "tone", "avoid"))
 _ALIGNED_LINES_MAX = 400
 """Of the part that differs. Aligning more than that would take longer than anybody waits."""
 
@@ -60,7 +59,7 @@ def lines_between(before: str, after: str) -> tuple[DiffLine, ...]:
 def _field(name: str, before: Any, after: Any) -> Iterator[Change]:
     if before == after:
         return
-    if name in _LONG_TEXTS:
+    if name in LONG_TEXTS:
         yield _change(name, before or None, after or None, lines_between(before, after))
     elif name == "knowledge":
         yield from _knowledge(before, after)

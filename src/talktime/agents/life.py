@@ -16,7 +16,6 @@ from talktime.agents import checking, drafts, limits, reading, templates
 from talktime.agents.content import Content
 from talktime.agents.models import Agent
 from talktime.agents.problems import FieldError, UnfitAgent
-from talktime.agents.templates.template import greeting_of
 from talktime.errors import Conflict
 
 
@@ -55,7 +54,7 @@ async def create(
         raise UnfitAgent([FieldError("business", "Write what the business is called.")])
     await checking.require_zone(db, content.zone)
     if template is None:
-        content = replace(content, greeting=greeting_of(content.language, content.business))
+        content = replace(content, greeting=templates.greeting_of(content.language, content.business))
     else:
         content = templates.find(template, content.language).content(content)
     await _require_room(db, user, agents_max)

@@ -73,7 +73,6 @@ def brief_of(content: Content, key: str) -> Brief:
         language=content.language,
         voice=content.voice,
         greeting=content.greeting,
-        instructions=content.instructions,
         entries=content.knowledge,
         hours=content.hours.spoken(content.language) if content.hours else {},
         phrases=content.phrases,

@@ -5,6 +5,8 @@ The rule: our own rules stand after the customer's words in each section, and no
 
 from dataclasses import dataclass
 
+from talktime.speech.contract import is_german
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -134,4 +136,4 @@ GERMAN = Words(
 
 def words_of(language: str) -> Words:
     """Those of a language (BCP 47); English where we have none."""
-    return GERMAN if language.lower().partition("-")[0] == "de" else ENGLISH
+    return GERMAN if is_german(language) else ENGLISH

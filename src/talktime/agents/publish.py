@@ -5,11 +5,8 @@ that it was, the entry in the audit log and the event for the customer's program
 """
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,28 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from talktime import webhooks
 from talktime.accounts import audit
 from talktime.agents import checking, content, drafts, limits, reading
-from talktime.agents.content import Content, Person
+from talktime.agents.content import Content
 from talktime.agents.models import Agent, AgentDraft, AgentVersion
 from talktime.agents.opening_hours import OpeningHours
 from talktime.errors import Conflict, NotFound, TalktimeError
-from talktime.speech.contract import Entry
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """Everything that a version says, for who has it as values and no draft in the database."""
-
-    greeting: str
-    instructions: str = ""
-    voice: str = ""
-    hours: OpeningHours | None = None
-    answers_after_hours: bool = True
-    entries: Sequence[Entry] = ()
-    phrases: Sequence[str] = ()
-    people: Sequence[Person] = ()
-    turn_settings: dict[str, Any] = field(default_factory=dict)
-    fallback: dict[str, Any] = field(default_factory=dict)
-    call_seconds_max: int = 1800
 
 
 class OpenDraft(StrEnum):
@@ -74,30 +53,14 @@ class NoSuchVersion(NotFound):
 
 
 async def publish(
-    db: AsyncSession, user: uuid.UUID, agent_id: uuid.UUID, draft: Draft, *, actor: uuid.UUID | None = None
+    db: AsyncSession, user: uuid.UUID, agent_id: uuid.UUID, said: Content, *, actor: uuid.UUID | None = None
 ) -> int:
-    """Publish the next version of an agent; gives its number. Calls that ring from now on get it. Raises UnfitAgent.
+    """Publish the next version of an agent, for who has what it says as values and no draft in the database; gives its
+    number. Calls that ring from now on get it. Raises UnfitAgent.
 
     `actor` is the operator when the customer does not do it. A draft that is being written is thrown away.
     """
     agent, row = await _hold(db, user, agent_id)
-    said = Content(
-        business=agent.business,
-        language=agent.language,
-        zone=draft.hours.zone if draft.hours else agent.zone,
-        greeting=draft.greeting,
-        instructions=draft.instructions,
-        voice=draft.voice,
-        hours=draft.hours,
-        answers_after_hours=draft.answers_after_hours,
-        knowledge=tuple(draft.entries),
-        phrases=tuple(draft.phrases),
-        people=tuple(draft.people),
-        turn_settings=draft.turn_settings,
-        fallback_texts=draft.fallback.get("texts", {}),
-        fallback_forwards=draft.fallback.get("forward", {}),
-        call_seconds_max=draft.call_seconds_max,
-    )
     version_no = await _publish(db, agent, said, actor=actor)
     await drafts.close(db, row)
     return version_no

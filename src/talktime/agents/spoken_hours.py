@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 
+from talktime.speech.contract import is_german
+
 if TYPE_CHECKING:
     from talktime.agents.opening_hours import Intervals
 
@@ -42,12 +44,12 @@ _IRREGULAR_DE = {1: "ersten", 3: "dritten", 7: "siebten", 8: "achten"}
 
 def clock(at: time, language: str) -> str:
     """`half past nine in the morning`, `neun Uhr dreißig`."""
-    return _clock_de(at) if _is_german(language) else _clock_en(at)
+    return _clock_de(at) if is_german(language) else _clock_en(at)
 
 
 def day(weekday: int, intervals: "Intervals", language: str) -> str:
     """One day of the week as a sentence; Monday is 0."""
-    if _is_german(language):
+    if is_german(language):
         said = f"von {_ranges(intervals, language)}" if not _is_all_day(intervals) else "rund um die Uhr"
         return f"Am {_DAYS_DE[weekday]} haben wir {f'{said} geöffnet' if intervals else 'geschlossen'}."
     said = "all day" if _is_all_day(intervals) else f"from {_ranges(intervals, language)}"
@@ -57,9 +59,9 @@ def day(weekday: int, intervals: "Intervals", language: str) -> str:
 def special_day(today: date, then: date, intervals: "Intervals", language: str) -> str:
     """A day of the calendar that goes otherwise than its weekday, as a sentence."""
     when = _date(today, then, language)
-    hours = ("rund um die Uhr" if _is_german(language) else "all day") if _is_all_day(intervals) else ""
-    hours = hours or f"{'von' if _is_german(language) else 'from'} {_ranges(intervals, language)}"
-    if _is_german(language):
+    hours = ("rund um die Uhr" if is_german(language) else "all day") if _is_all_day(intervals) else ""
+    hours = hours or f"{'von' if is_german(language) else 'from'} {_ranges(intervals, language)}"
+    if is_german(language):
         return f"Ausnahmsweise haben wir {when} {f'{hours} geöffnet' if intervals else 'geschlossen'}."
     return f"As an exception, we are {'open' if intervals else 'closed'} {when}{f' {hours}' if intervals else ''}."
 
@@ -70,7 +72,7 @@ def week(days: Sequence["Intervals"], language: str) -> str:
     for number, intervals in enumerate(days):
         groups.setdefault(intervals, []).append(number)
     closed = groups.pop((), [])
-    german = _is_german(language)
+    german = is_german(language)
     if not groups:
         return "Wir haben die ganze Woche geschlossen." if german else "We are closed all week."
     parts = []
@@ -88,7 +90,7 @@ def week(days: Sequence["Intervals"], language: str) -> str:
 
 def open_until(now: datetime, closes: datetime | None, language: str) -> str:
     """That the business is open, and until when."""
-    german = _is_german(language)
+    german = is_german(language)
     if closes is None:
         return "Wir haben rund um die Uhr geöffnet." if german else "We are open around the clock."
     # Past midnight belongs to tonight in people's heads.
@@ -101,7 +103,7 @@ def open_until(now: datetime, closes: datetime | None, language: str) -> str:
 
 def closed_until(now: datetime, opens: datetime | None, language: str) -> str:
     """That the business is closed, and when it opens."""
-    german = _is_german(language)
+    german = is_german(language)
     if opens is None:
         return "Wir haben zurzeit geschlossen." if german else "We are closed at the moment."
     when, at = _date(now.date(), opens.date(), language), clock(opens.time(), language)
@@ -112,13 +114,13 @@ def closed_until(now: datetime, opens: datetime | None, language: str) -> str:
 
 def written_time(local: datetime, language: str) -> str:
     """`Monday, 23 November 2026, 14:05`: for a model to read, not for a voice."""
-    if _is_german(language):
+    if is_german(language):
         return f"{_DAYS_DE[local.weekday()]}, {local.day}. {_MONTHS_DE[local.month - 1]} {local.year}, {local:%H:%M}"
     return f"{_DAYS_EN[local.weekday()]}, {local.day} {_MONTHS_EN[local.month - 1]} {local.year}, {local:%H:%M}"
 
 
 def _date(today: date, then: date, language: str) -> str:
-    german = _is_german(language)
+    german = is_german(language)
     away = (then - today).days
     if away == 0:
         return "heute" if german else "today"
@@ -132,7 +134,7 @@ def _date(today: date, then: date, language: str) -> str:
 
 
 def _days(numbers: list[int], language: str) -> str:
-    german = _is_german(language)
+    german = is_german(language)
     names = _DAYS_DE if german else _DAYS_EN
     if len(numbers) == 7:
         return "täglich" if german else "every day"
@@ -152,7 +154,7 @@ def _days(numbers: list[int], language: str) -> str:
 
 
 def _ranges(intervals: "Intervals", language: str) -> str:
-    to, then = ("bis", " und von ") if _is_german(language) else ("to", " and from ")
+    to, then = ("bis", " und von ") if is_german(language) else ("to", " and from ")
     return then.join(f"{clock(one.opens, language)} {to} {clock(one.closes, language)}" for one in intervals)
 
 
@@ -206,7 +208,3 @@ def _listed(parts: Sequence[str], word: str) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _is_german(language: str) -> bool:
-    return language.lower().startswith("de")

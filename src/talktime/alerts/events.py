@@ -15,13 +15,13 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.accounts import audit
 from talktime.accounts.operators import require_operator
 from talktime.errors import BadInput, NotFound
-from talktime.inbox import DRAIN_JOB, ProviderEvent
+from talktime.inbox import DRAIN_JOB, ProviderEvent, begin_again
 from talktime.jobs import Jobs
 
 WHY = "the operator looks at what providers told us, whomever it is about"
@@ -122,7 +122,7 @@ async def replay(
         raise NotFound(f"There is no event {event}.")
     if found.handled_at is not None and not again:
         raise HandledAlready
-    await _begin_again(db, [event])
+    await begin_again(db, ProviderEvent.id == event)
     await audit.record(db, by, by, "event.handled_again", after={"event_id": str(event)})
     if jobs is not None:
         await jobs.enqueue(db, DRAIN_JOB)
@@ -151,7 +151,7 @@ async def replay_many(
     if len(events) > AT_ONCE_MAX:
         raise BadInput(f"That is more than {AT_ONCE_MAX:,} events: choose a shorter time.")
     if events:
-        await _begin_again(db, events)
+        await begin_again(db, ProviderEvent.id.in_(events))
         details: dict[str, audit.Value] = {"events": len(events), "provider": which.provider, "kind": which.kind}
         await audit.record(db, by, by, "event.handled_again", after=details)
         if jobs is not None:
@@ -200,24 +200,6 @@ def _masked(value: Any, name: str = "") -> Any:
         case int() | float() if name in ("phone", "number", "last4"):
             return _MASK
     return value
-
-
-async def _begin_again(db: AsyncSession, events: Sequence[uuid.UUID]) -> None:
-    """As if they had just come: a week of patience and ten tries begin anew."""
-    await db.execute(
-        update(ProviderEvent)
-        .where(ProviderEvent.id.in_(events))
-        .values(
-            handled_at=None,
-            verdict=None,
-            gave_up_at=None,
-            tries=0,
-            waits_for=None,
-            received_at=func.now(),
-            not_before=func.now(),
-        )
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _conditions(which: Filter) -> list[ColumnElement[bool]]:

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from talktime.api import (
     account,
+    admin_costs,
     admin_credits,
     admin_events,
     admin_money,
@@ -59,8 +60,8 @@ router.include_router(admin_money.payments)
 router.include_router(admin_money.reversals)
 router.include_router(admin_money.ungranted)
 router.include_router(admin_money.disputed)
-router.include_router(admin_prices.cost_rates)
-router.include_router(admin_prices.margin)
+router.include_router(admin_costs.cost_rates)
+router.include_router(admin_costs.margin)
 router.include_router(admin_events.router)
 router.include_router(admin_watch.alerts)
 router.include_router(admin_watch.audit)

@@ -18,12 +18,12 @@ from talktime.api.paging import Page, Paging, pages
 from talktime.api.routing import COSTS, api_router
 from talktime.api.shapes import CREDITS_MAX, Fields, Moment, Resource, example
 from talktime.api.writing import Match, Once, if_match, only_once, shown, tag_of
+from talktime.calls import history
 from talktime.calls.history import CallFilter
 from talktime.credits import adjustments, money, reading
 from talktime.credits.models import Approval as ApprovalRow
 from talktime.credits.models import ApprovalState, NotCharged, TransactionType
 from talktime.db.session import Session
-from talktime.db.session import Transaction as Work
 
 WHY = "the operator looks after everybody's credits"
 _OPEN_CALLS_MAX = 10_000
@@ -40,6 +40,10 @@ class Limits(Resource):
     grace_limit: int
     """How far running calls may go below zero, in credits."""
     max_open_calls: int
+
+    @classmethod
+    def of(cls, found: reading.Limits | money.Limits) -> "Limits":
+        return cls(grace_limit=found.grace_limit, max_open_calls=found.max_open_calls)
 
 
 class LimitsChange(Fields):
@@ -144,7 +148,7 @@ async def admin_limits_read(caller: Annotated[Caller, needs(Scope.ADMIN_READ)], 
     """Gives how far an account may go."""
     async with caller.everyone(WHY) as db:
         await people.find(db, user_id)
-        return shown(await _limits(db, user_id))
+        return shown(Limits.of(await reading.limits_of(db, user_id)))
 
 
 @router.patch("/{user_id}/limits", response_model=Limits)
@@ -159,9 +163,9 @@ async def admin_limits_change(
         await people.find(db, user_id)
         # Changing nothing locks the account, and says how it is.
         now = await money.set_limits(db, user_id)
-        match.require(tag_of(Limits(grace_limit=now.grace_limit, max_open_calls=now.max_open_calls)))
+        match.require(tag_of(Limits.of(now)))
         changed = await money.set_limits(db, user_id, actor=caller.user, **body.sent())
-    return shown(Limits(grace_limit=changed.grace_limit, max_open_calls=changed.max_open_calls))
+    return shown(Limits.of(changed))
 
 
 @router.get("/{user_id}/credits")
@@ -212,7 +216,7 @@ async def admin_adjustments_make(
             return Adjustment(posting=None, approval=Approval.of(done))
         return Adjustment(posting=Posting.of(done), approval=None)
 
-    return await once.do(adjust, everyone=lambda: _all(caller))
+    return await once.do(adjust, everyone=lambda: caller.everyone(WHY))
 
 
 @router.get("/{user_id}/calls")
@@ -253,11 +257,11 @@ async def admin_calls_waive(
     """Does not charge a call: what it cost is given back."""
 
     async def waive(db: Session) -> Waived:
-        await calls.opened(db, user_id, call_id)
+        await history.one(db, user_id, call_id)  # of no call nothing is given back
         done = await money.waive(db, user_id, call_id, body.reason, caller.user)
         return Waived(amount=done.amount, balance=done.balance)
 
-    return await once.do(waive, everyone=lambda: _all(caller))
+    return await once.do(waive, everyone=lambda: caller.everyone(WHY))
 
 
 @approvals.get("")
@@ -289,12 +293,3 @@ async def admin_approvals_refuse(
     """Says no as the second person: it is never posted."""
     async with caller.everyone(WHY) as db:
         return Approval.of(await adjustments.refuse(db, approval_id, caller.user))
-
-
-async def _limits(db: Session, user: uuid.UUID) -> Limits:
-    found = await reading.limits_of(db, user)
-    return Limits(grace_limit=found.grace_limit, max_open_calls=found.max_open_calls)
-
-
-def _all(caller: Caller) -> Work:
-    return caller.everyone(WHY)

@@ -113,8 +113,7 @@ async def admin_events_list(
     until: Annotated[When | None, Query(description="Came before this moment.")] = None,
 ) -> Page[ProviderEvent]:
     """Lists what providers told us, the newest first."""
-    before = page.after[0] if page.after is not None else None
-    assert before is None or isinstance(before, uuid.UUID), before
+    before = page.single(uuid.UUID)
     async with caller.everyone(events.WHY) as db:
         which = Filter(provider, kind, state, since, until)
         rows = await events.listed(db, which, before=before, limit=page.limit + 1)

@@ -1,6 +1,6 @@
-"""`/v1/admin`: what is for sale and at which price, what was bought and what went back, and what calls cost.
+"""`/v1/admin`: what was bought, what went back or was never granted, and calls that customers say were not real.
 
-The rule: a price is added, never changed; money goes back under the operator's own name for it, once.
+The rule: money goes back under the operator's own name for it, once.
 """
 
 import uuid
@@ -21,7 +21,6 @@ from talktime.calls.claims import Claimed
 from talktime.credits import money
 from talktime.credits.models import ClaimState
 from talktime.credits.packs import PRICE_MINOR_MAX
-from talktime.db.session import Transaction
 from talktime.payments import reading, refunding
 from talktime.payments.models import PurchaseKind, PurchaseState, RefundRequestState, ReversalKind, ReversalState
 from talktime.payments.overview import Bought, Reversed
@@ -268,7 +267,7 @@ async def admin_reversals_list(
 ) -> Page[Reversal]:
     """Lists refunds and disputes, the newest first."""
     async with caller.everyone(WHY) as db:
-        before = None if page.after is None else page.place(datetime, uuid.UUID, str)
+        before = page.place(datetime, uuid.UUID, str)
         rows = await reading.went_back(db, user=user_id, kind=kind, before=before, limit=page.limit + 1)
     return page.of(rows, key=lambda row: (row.created_at, row.user_id, row.id), show=Reversal.of)
 
@@ -279,7 +278,7 @@ async def admin_ungranted_list(
 ) -> Page[UngrantedPayment]:
     """Lists payments that granted nothing, the newest first."""
     async with caller.everyone(WHY) as db:
-        before = None if page.after is None else page.place(datetime, str, str)
+        before = page.place(datetime, str, str)
         rows = await reading.ungranted(db, before=before, limit=page.limit + 1)
     return page.of(rows, key=lambda row: (row.created_at, row.gateway, row.payment_id), show=UngrantedPayment.of)
 
@@ -306,7 +305,3 @@ async def admin_claims_decide(
             db, user_id, call_id, grant=body.grant, actor=caller.user, note=body.note or None
         )
     return Decided(state=state)
-
-
-def _all(caller: Caller) -> Transaction:
-    return caller.everyone(WHY)

@@ -198,8 +198,7 @@ async def admin_number_orders_list(
     state: Annotated[OrderState | None, Query(description="Only those that stand so.")] = None,
 ) -> Page[NumberOrderShown]:
     """Lists what was ordered, the newest first."""
-    after = page.after[0] if page.after is not None else None
-    assert after is None or isinstance(after, uuid.UUID), after
+    after = page.single(uuid.UUID)
     async with caller.everyone(WHY) as db:
         rows = await reading.orders(db, state=state, after=after, limit=page.limit + 1)
     return page.of(rows, key=lambda row: (row.id,), show=NumberOrderShown.of)

@@ -127,8 +127,7 @@ async def admin_numbers_list(
     ] = None,
 ) -> Page[PoolNumber]:
     """Lists the pool, in the order of the digits."""
-    after = page.after[0] if page.after is not None else None
-    assert after is None or isinstance(after, str), after
+    after = page.single(str)
     which = Filter(status=status, carrier=carrier, user=user_id, phase=carrier_phase, begins=begins)
     async with caller.everyone(WHY) as db:
         rows = await reading.page(db, which, after=after, limit=page.limit + 1, is_descending=page.is_descending)

@@ -1,10 +1,10 @@
-"""`/v1/admin`: what is for sale and at which price, what providers take for it, and what remains.
+"""`/v1/admin`: what is for sale, and what calls are charged at.
 
-The rule: a price and a rate are added, never changed, so that what was charged can be read for ever.
+The rule: a price is added, never changed, so that what was charged can be read for ever.
 """
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Query, Response
@@ -16,33 +16,18 @@ from talktime.api.paging import Page, Paging, pages, whole
 from talktime.api.routing import api_router
 from talktime.api.shapes import CREDITS_MAX, Fields, Moment, Resource, When, example
 from talktime.api.writing import Match, Once, if_match, only_once, shown, tag_of
-from talktime.calls import costs, margins
-from talktime.calls.margins import By
-from talktime.calls.models import CostKind
-from talktime.calls.models import CostRate as RateRow
 from talktime.credits import packs, prices
 from talktime.credits import reading as ledger
 from talktime.credits.models import CreditPack, PriceKind
 from talktime.credits.models import Price as PriceRow
 from talktime.credits.packs import NAME_LENGTH_MAX, POSITION_MAX, PRICE_MINOR_MAX
 from talktime.credits.prices import RATE_MAX, SECONDS_MAX
-from talktime.db.session import Session, Transaction
-from talktime.errors import BadInput
+from talktime.db.session import Session
 
 WHY = "the operator says what is for sale, and at which price"
-_MICROS_MAX = 10**12
-_SPAN_MAX = timedelta(days=366)
 
 catalogue = api_router("/admin/packs", "Operator: money")
 price_list = api_router("/admin/prices", "Operator: money")
-cost_rates = api_router("/admin/cost-rates", "Operator: money")
-margin = api_router("/admin/margins", "Operator: money")
-
-
-class TooLongATime(BadInput):
-    """Ask for a year at most, whose end comes after its beginning."""
-
-    field = "until"
 
 
 class AdminPack(Resource):
@@ -175,91 +160,6 @@ class FollowedList(Resource):
     """Null: they had none."""
 
 
-class CostRate(Resource):
-    """What a provider takes for so many units, from a moment on."""
-
-    model_config = example(
-        provider="openai/gpt-4.1-mini",
-        kind="PROMPT_TOKENS",
-        valid_from="2026-09-01T00:00:00Z",
-        units=1000000,
-        amount_micros=400000,
-        currency="USD",
-    )
-
-    provider: str
-    kind: CostKind
-    valid_from: Moment
-    units: int
-    amount_micros: int
-    """Millionths of the currency's unit."""
-    currency: str
-
-    @classmethod
-    def of(cls, rate: RateRow) -> "CostRate":
-        return cls(**{name: getattr(rate, name) for name in cls.model_fields})
-
-
-class NewCostRate(Fields):
-    """A rate from a moment on."""
-
-    model_config = example(
-        provider="openai/gpt-4.1-mini", kind="PROMPT_TOKENS", units=1000000, amount_micros=400000, currency="USD"
-    )
-
-    provider: str = Field(pattern=r"^[\x21-\x7e]{1,200}$")
-    kind: CostKind
-    units: int = Field(ge=1, le=10**9)
-    amount_micros: int = Field(ge=0, le=_MICROS_MAX)
-    currency: str = Field(pattern="^[A-Z]{3}$")
-    valid_from: When | None = None
-    """Null: from now on."""
-
-
-class Margin(Resource):
-    """What some calls brought in against what they cost, in millionths of currencies' units."""
-
-    model_config = example(
-        key="2026-11-20",
-        calls=42,
-        seconds=4800,
-        credits=1260,
-        revenue={"EUR": 41160000},
-        cost={"USD": 9120000},
-        unknown=[],
-        estimated=False,
-        margin={"EUR": 41160000, "USD": -9120000},
-    )
-
-    key: str
-    """The day, or the id of the user, the agent or the call."""
-    calls: int
-    seconds: int
-    credits: int
-    revenue: dict[str, int]
-    cost: dict[str, int]
-    unknown: list[str]
-    """What else was used, and nobody has said the price of."""
-    estimated: bool
-    """Some of the cost is a guess."""
-    margin: dict[str, int] | None
-    """Null while some of the cost is unknown."""
-
-    @classmethod
-    def of(cls, found: margins.Margin) -> "Margin":
-        return cls(
-            key=found.key,
-            calls=found.calls,
-            seconds=found.seconds,
-            credits=found.credits,
-            revenue=dict(found.revenue),
-            cost=dict(found.cost),
-            unknown=list(found.unknown),
-            estimated=found.estimated,
-            margin=None if found.margin is None else dict(found.margin),
-        )
-
-
 @catalogue.get("")
 async def admin_packs_list(caller: Annotated[Caller, needs(Scope.ADMIN_READ)]) -> Page[AdminPack]:
     """Lists all packs, also those that are not on sale, all of them at once."""
@@ -284,7 +184,7 @@ async def admin_packs_make(
         return AdminPack.of(await packs.create(db, **body.model_dump(), actor=caller.user))
 
     return await once.do(
-        make, headers=lambda made: {"location": f"/v1/admin/packs/{made.id}"}, everyone=lambda: _all(caller)
+        make, headers=lambda made: {"location": f"/v1/admin/packs/{made.id}"}, everyone=lambda: caller.everyone(WHY)
     )
 
 
@@ -334,7 +234,7 @@ async def admin_prices_make(
         said = body.model_dump(exclude={"user_id"})
         return Price.of(await prices.set_price(db, user=body.user_id, actor=caller.user, **said))
 
-    return await once.do(make, everyone=lambda: _all(caller))
+    return await once.do(make, everyone=lambda: caller.everyone(WHY))
 
 
 @price_list.post("/follow-list", status_code=201, response_model=FollowedList)
@@ -349,53 +249,4 @@ async def admin_prices_follow_list(
         )
         return FollowedList(price=None if ended is None else Price.of(ended))
 
-    return await once.do(end, everyone=lambda: _all(caller))
-
-
-@cost_rates.get("")
-async def admin_cost_rates_list(caller: Annotated[Caller, needs(Scope.ADMIN_READ)]) -> Page[CostRate]:
-    """Lists the rates that hold, and those that will, all of them at once."""
-    async with caller.everyone(costs.WHY) as db:
-        return whole([CostRate.of(rate) for rate in await costs.rates(db)])
-
-
-@cost_rates.post("", status_code=201, response_model=CostRate)
-async def admin_cost_rates_make(
-    caller: Annotated[Caller, needs(Scope.ADMIN_WRITE)], body: NewCostRate, once: Annotated[Once, only_once()]
-) -> Response:
-    """Sets what a provider takes from a moment on. Calls that were counted already keep their amounts."""
-
-    async def make(db: Session) -> CostRate:
-        said = body.model_dump(exclude={"valid_from"})
-        moment = body.valid_from or datetime.now(UTC)
-        return CostRate.of(await costs.set_rate(db, valid_from=moment, actor=caller.user, **said))
-
-    return await once.do(make, everyone=lambda: _all(caller))
-
-
-@margin.get("")
-async def admin_margins_list(
-    caller: Annotated[Caller, needs(Scope.ADMIN_READ)],
-    since: Annotated[When, Query(description="Calls that began then, or later.")],
-    until: Annotated[When, Query(description="Calls that began before.")],
-    by: Annotated[By, Query(description="What a line is of.")] = By.DAY,
-) -> Page[Margin]:
-    """Says what calls brought in and what they cost; days are those of the operator's time zone."""
-    if not timedelta(0) < until - since <= _SPAN_MAX:
-        raise TooLongATime
-    async with caller.everyone(costs.WHY, snapshot=True) as db:
-        found = await margins.margins(db, since, until, by, zone=caller.zone)
-    return whole([Margin.of(each) for each in found])
-
-
-@margin.get("/{user_id}/{call_id}")
-async def admin_margins_read(
-    caller: Annotated[Caller, needs(Scope.ADMIN_READ)], user_id: uuid.UUID, call_id: uuid.UUID
-) -> Margin:
-    """Says what one call brought in and what it cost."""
-    async with caller.everyone(costs.WHY, snapshot=True) as db:
-        return Margin.of(await margins.margin(db, user_id, call_id))
-
-
-def _all(caller: Caller) -> Transaction:
-    return caller.everyone(WHY)
+    return await once.do(end, everyone=lambda: caller.everyone(WHY))

@@ -1,4 +1,4 @@
-"""`/v1/admin/users`: the operator looks people up, lets them in and shows them the door, and gives or takes credits.
+"""`/v1/admin/users`: the operator looks people up, lets them in and shows them the door.
 
 The rule: each verb asks for the operator's permission in its own transaction and writes one entry into the audit log.
 """
@@ -23,7 +23,6 @@ from talktime.api.writing import Once, only_once
 from talktime.calls import closing as suspending
 from talktime.calls import person as screen
 from talktime.db.session import Session
-from talktime.db.session import Transaction as Work
 from talktime.payments import open_checkouts, saved_card
 from talktime.privacy import closing
 
@@ -154,8 +153,7 @@ async def admin_users_list(
     role: Annotated[Role | None, Query(description="Only who is this.")] = None,
 ) -> Page[Person]:
     """Lists people, the newest first."""
-    before = page.after[0] if page.after is not None else None
-    assert before is None or isinstance(before, uuid.UUID), before
+    before = page.single(uuid.UUID)
     async with caller.everyone(WHY) as db:
         found = await people.listed(db, status=status, role=role, search=search, before=before, limit=page.limit)
     return page.to([Person.of(each) for each in found.people], None if found.older is None else [found.older])
@@ -253,7 +251,7 @@ async def admin_invitations_make(
         path = links.path_of(LinkPurpose.INVITE, issued.token)
         return Invitation(id=issued.id, url=caller.context.settings.base_url + path)
 
-    return await once.do(invite, everyone=lambda: _all(caller))
+    return await once.do(invite, everyone=lambda: caller.everyone(WHY))
 
 
 async def _opened(db: Session, user: uuid.UUID) -> OpenedPerson:
@@ -268,7 +266,3 @@ async def _opened(db: Session, user: uuid.UUID) -> OpenedPerson:
         numbers=list(found.numbers),
         agents=[agent.id for agent in found.agents],
     )
-
-
-def _all(caller: Caller) -> Work:
-    return caller.everyone(WHY)

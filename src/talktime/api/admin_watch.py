@@ -1,7 +1,6 @@
-"""`/v1/admin`: what the operator must see: alerts, the audit log, and the events that providers sent.
+"""`/v1/admin`: what the operator must see: alerts, and the audit log.
 
-The rule: an alert and an entry hold ids and sums, never personal data; the body of an event is shown only where it is
-asked for by its id.
+The rule: an alert and an entry hold ids and sums, never personal data.
 """
 
 import uuid
@@ -160,7 +159,7 @@ async def admin_audit_list(
 ) -> Page[AuditEntry]:
     """Lists entries of the audit log, the newest first."""
     async with caller.everyone(audit_log.WHY) as db:
-        before = None if page.after is None else page.place(datetime, uuid.UUID, int)
+        before = page.place(datetime, uuid.UUID, int)
         found = await audit_log.page(db, Filter(about, by, act, since, until), before=before, limit=page.limit)
     return page.to([AuditEntry.of(entry) for entry in found.entries], found.older)
 

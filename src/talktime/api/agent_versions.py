@@ -18,7 +18,7 @@ from talktime.api.agents import version_shown
 from talktime.api.caller import Caller, needs
 from talktime.api.paging import Page, Paging, pages
 from talktime.api.routing import api_router
-from talktime.api.shapes import Fields, Moment, Resource, When, example
+from talktime.api.shapes import Fields, Moment, Resource, When, example, first_example
 from talktime.api.writing import Once, only_once, shown
 from talktime.db.session import Session
 
@@ -74,9 +74,7 @@ class Change(Resource):
 class Diff(Resource):
     """What differs between two versions, or one and the draft."""
 
-    model_config = example(
-        older="2", newer="draft", changes=[Change.model_config["json_schema_extra"]["examples"][0]]  # type: ignore[index]  # as `example` made it
-    )  # fmt: skip
+    model_config = example(older="2", newer="draft", changes=[first_example(Change)])
 
     older: str
     newer: str
@@ -103,8 +101,7 @@ async def agents_versions_list(
     """Lists what was published of an agent, the newest first."""
     async with caller.transaction() as db:
         agent = await reading.agent_of(db, caller.user, agent_id)
-        before = _number(page.after[0]) if page.after is not None else None
-        rows = await versions.page(db, caller.user, agent_id, limit=page.limit + 1, before=before)
+        rows = await versions.page(db, caller.user, agent_id, limit=page.limit + 1, before=page.single(int))
         return page.of(
             rows,
             key=lambda version: (version.version_no,),
@@ -172,8 +169,3 @@ def _which(said: str) -> versions.Which:
         case "draft" | "published":
             return said
     return int(said)
-
-
-def _number(said: object) -> int:
-    assert isinstance(said, int), said
-    return said

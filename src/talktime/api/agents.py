@@ -6,7 +6,7 @@ draft, from the revision that the program saw.
 
 import uuid
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Response
 from pydantic import Field
@@ -90,7 +90,7 @@ async def agents_list(
             db,
             caller.user,
             limit=page.limit + 1,
-            after=_place(page.after),
+            after=page.moment_and_id,
             newest_first=page.is_descending,
             **_WHICH[status],
         )
@@ -232,7 +232,3 @@ def _revision(match: Match) -> int | None:
 
 
 _DIGITS_MAX = 10
-
-
-def _place(after: Any) -> tuple[Any, uuid.UUID] | None:
-    return (after[0], after[1]) if after is not None else None

@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Query, Response
-from pydantic import Field
 
 from talktime.accounts.keys import Scope
 from talktime.api.caller import Caller, needs
 from talktime.api.paging import Page, Paging, pages
 from talktime.api.routing import api_router
-from talktime.api.shapes import CREDITS_MAX, Fields, Moment, Resource, example
+from talktime.api.shapes import Amount, Fields, Moment, Resource, example
 from talktime.api.writing import Match, if_match, shown, tag_of
 from talktime.credits import money, reading
 from talktime.credits.account import Guards, funds_of, guards_of
@@ -25,8 +24,6 @@ from talktime.errors import BadInput
 
 router = api_router("/credits", "Credits")
 transactions = api_router("/transactions", "Credits")
-
-Sum = Annotated[int, Field(ge=0, le=CREDITS_MAX)]
 
 
 class OneOrTheOther(BadInput):
@@ -95,10 +92,10 @@ class CreditSettingsChange(Fields):
 
     model_config = example(day_limit=800, caller_limit=None)
 
-    day_limit: Sum | None = None
-    call_limit: Sum | None = None
-    caller_limit: Sum | None = None
-    low_balance: Sum | None = None
+    day_limit: Amount | None = None
+    call_limit: Amount | None = None
+    caller_limit: Amount | None = None
+    low_balance: Amount | None = None
 
 
 class Transaction(Resource):
@@ -226,8 +223,7 @@ async def listed(
     db: Session, user: uuid.UUID, page: Paging, kind: TransactionType | None, call_id: uuid.UUID | None
 ) -> Page[Transaction]:
     """A page of somebody's ledger."""
-    before = page.after[0] if page.after is not None else None
-    assert before is None or isinstance(before, int), before
+    before = page.single(int)
     if kind is not None and call_id is not None:
         raise OneOrTheOther
     found = await reading.lines(db, user, kind=kind, call=call_id, before=before, limit=page.limit)

@@ -18,7 +18,7 @@ from talktime.api.paging import Page, whole
 from talktime.api.routing import api_router
 from talktime.api.shapes import Fields, Moment, Resource, example, first_example
 from talktime.api.writing import Once, only_once
-from talktime.db.session import Session, Transaction
+from talktime.db.session import Session
 
 WHY = "keys stand in the directory, which no customer's transaction reads"
 _DAY_SECONDS = 24 * 60 * 60
@@ -114,7 +114,7 @@ async def keys_make(
         made, secret = await keys.make(db, caller.user, body.name, body.scopes, within=caller.scopes)
         return MadeKey(key=Key.of(made), secret=secret)
 
-    return await once.do(make, headers=_location, everyone=lambda: _directory(caller))
+    return await once.do(make, headers=_location, everyone=lambda: caller.everyone(WHY))
 
 
 @router.post("/{key_id}/rotate", status_code=201, response_model=MadeKey)
@@ -131,7 +131,7 @@ async def keys_rotate(
         made, secret = await keys.rotate(db, caller.user, key_id, old_works=old_works, within=caller.scopes)
         return MadeKey(key=Key.of(made), secret=secret)
 
-    return await once.do(rotate, headers=_location, everyone=lambda: _directory(caller))
+    return await once.do(rotate, headers=_location, everyone=lambda: caller.everyone(WHY))
 
 
 @router.delete("/{key_id}", status_code=204)
@@ -140,10 +140,6 @@ async def keys_revoke(caller: Annotated[Caller, needs(Scope.KEYS_WRITE)], key_id
     async with caller.everyone(WHY) as db:
         if not await keys.revoke(db, caller.user, key_id):
             raise keys.NoSuchKey
-
-
-def _directory(caller: Caller) -> Transaction:
-    return caller.everyone(WHY)
 
 
 def _location(made: MadeKey) -> dict[str, str]:

@@ -169,8 +169,7 @@ async def numbers_list(
     agent_id: Annotated[uuid.UUID | None, Query(description="Only those that this agent answers.")] = None,
 ) -> Page[Number]:
     """Lists your numbers, in the order of their digits."""
-    after = page.after[0] if page.after is not None else None
-    assert after is None or isinstance(after, str), after
+    after = page.single(str)
     which = Filter(user=caller.user, agent=agent_id)
     async with caller.everyone(WHY) as db:
         rows = await reading.page(db, which, after=after, limit=page.limit + 1, is_descending=page.is_descending)
@@ -233,8 +232,7 @@ async def number_proofs_list(
     caller: Annotated[Caller, needs(Scope.NUMBERS_READ)], page: Annotated[Paging, pages("-created_at")]
 ) -> Page[NumberProof]:
     """Lists the numbers that you said are yours, the newest first."""
-    after = page.after[0] if page.after is not None else None
-    assert after is None or isinstance(after, uuid.UUID), after
+    after = page.single(uuid.UUID)
     async with caller.everyone(WHY) as db:
         rows = await proof.of_user(db, caller.user, after=after, limit=page.limit + 1)
     return page.of(rows, key=lambda row: (row.id,), show=NumberProof.of)

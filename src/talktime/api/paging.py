@@ -31,8 +31,13 @@ LIMIT = 50
 LIMIT_MAX = 100
 _CURSOR_LENGTH_MAX = 1000
 _PURPOSE = "api cursor"
+_Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="How many at once.")]
+_Cursor = Annotated[
+    str | None, Query(max_length=_CURSOR_LENGTH_MAX, description="The `next_cursor` of the page before.")
+]
 
-Key = Sequence[datetime | uuid.UUID | int | str | bool | None]
+Value = datetime | uuid.UUID | int | str | bool | None
+Key = Sequence[Value]
 """What a list is in the order of: the values of its last row."""
 Item = TypeVar("Item", bound=BaseModel)
 Row = TypeVar("Row")
@@ -69,9 +74,8 @@ class Paging:
     """Which page is asked for."""
 
     limit: int
-    sort: str
-    """By what: one of the names that `pages` was given, without the minus."""
     is_descending: bool
+    """A list has one order, and is read from either end."""
     after: Key | None
     """The key of the last row of the page before; None for the first page."""
     _sign: Callable[[Key], str]
@@ -79,17 +83,26 @@ class Paging:
     @property
     def moment_and_id(self) -> tuple[datetime, uuid.UUID] | None:
         """`after`, in a list whose keys are that."""
-        return None if self.after is None else self.place(datetime, uuid.UUID)
+        return self.place(datetime, uuid.UUID)
+
+    def single(self, kind: type[A]) -> A | None:
+        """`after`, in a list whose keys are one value."""
+        return None if (found := self.place(kind)) is None else found[0]
 
     @overload
-    def place(self, first: type[A], second: type[B], /) -> tuple[A, B]: ...
+    def place(self, only: type[A], /) -> tuple[A] | None: ...
 
     @overload
-    def place(self, first: type[A], second: type[B], third: type[C], /) -> tuple[A, B, C]: ...
+    def place(self, first: type[A], second: type[B], /) -> tuple[A, B] | None: ...
 
-    def place(self, *kinds: type[Any]) -> tuple[Any, ...]:
-        """`after`, which is there, as values of these types."""
-        values = tuple(self.after or ())
+    @overload
+    def place(self, first: type[A], second: type[B], third: type[C], /) -> tuple[A, B, C] | None: ...
+
+    def place(self, *kinds: type[Any]) -> tuple[Any, ...] | None:
+        """`after`, as values of these types; None for the first page."""
+        if self.after is None:
+            return None
+        values = tuple(self.after)
         assert len(values) == len(kinds), (values, kinds)
         assert all(isinstance(value, kind) for value, kind in zip(values, kinds, strict=True)), values
         return values
@@ -113,21 +126,13 @@ def pages(*sorts: str) -> Any:
     """For a list's signature: the page that is asked for. `sorts` are what it can be sorted by, such as
     `-created_at` (newest first); the first is how it is sorted by itself. None: it has one order only."""
 
-    async def read(
-        request: Request,
-        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX, description="How many at once.")] = LIMIT,
-        cursor: Annotated[
-            str | None, Query(max_length=_CURSOR_LENGTH_MAX, description="The `next_cursor` of the page before.")
-        ] = None,
-    ) -> Paging:
+    async def read(request: Request, limit: _Limit = LIMIT, cursor: _Cursor = None) -> Paging:
         return _paging(request, limit, cursor, "")
 
     async def read_sorted(
         request: Request,
-        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX, description="How many at once.")] = LIMIT,
-        cursor: Annotated[
-            str | None, Query(max_length=_CURSOR_LENGTH_MAX, description="The `next_cursor` of the page before.")
-        ] = None,
+        limit: _Limit = LIMIT,
+        cursor: _Cursor = None,
         sort: Annotated[
             str, Query(description="By what; with a minus the greatest first.", json_schema_extra={"enum": [*sorts]})
         ] = sorts[0] if sorts else "",
@@ -153,7 +158,7 @@ def _paging(request: Request, limit: int, cursor: str | None, sort: str) -> Pagi
         if not is_signed(signature, secret, _PURPOSE, *belongs_to, payload):
             raise WrongCursor
         after = _read_key(payload)
-    return Paging(limit, sort.removeprefix("-"), sort.startswith("-"), after, signed)
+    return Paging(limit, sort.startswith("-"), after, signed)
 
 
 def _digest_of_filters(request: Request, sort: str) -> str:
@@ -164,7 +169,7 @@ def _digest_of_filters(request: Request, sort: str) -> str:
 _OF_THE_PAGE = ("cursor", "limit", "sort")
 
 
-def _tagged(value: datetime | uuid.UUID | int | str | bool | None) -> object:
+def _tagged(value: Value) -> object:
     """A value that is read back as what it was."""
     if isinstance(value, datetime):
         return {"t": value.isoformat()}
@@ -182,7 +187,7 @@ def _read_key(payload: str) -> Key:
     return [_untagged(value) for value in values]
 
 
-def _untagged(value: Any) -> datetime | uuid.UUID | int | str | bool | None:
+def _untagged(value: Any) -> Value:
     if isinstance(value, dict):
         return datetime.fromisoformat(value["t"]) if "t" in value else uuid.UUID(value["u"])
     assert value is None or isinstance(value, (int, str)), value

@@ -18,7 +18,6 @@ from talktime.accounts import audit
 from talktime.accounts.keys import Allowance
 from talktime.api import body
 from talktime.api.caller import Needs, NoKey, enter
-from talktime.db.base import new_id
 from talktime.errors import BadInput, NotFound, ProviderError, TalktimeError
 from talktime.http.address import client_address
 from talktime.http.context import context_of
@@ -88,7 +87,7 @@ class ApiRoute(APIRoute):
 
         async def answer(request: Request) -> Response:
             settings = context_of(request).settings
-            request_id = request.state.request_id = str(new_id())
+            request_id: str = request.state.request_id
             with audit.came_from("api", client_address(request, settings)):
                 try:
                     if need is not None:
@@ -108,7 +107,6 @@ class ApiRoute(APIRoute):
                 except DATABASE_AWAY as error:
                     _LOGGER.error("the database is away", route=self.path, error=type(error).__name__)
                     response = _away(request_id)
-            response.headers["x-request-id"] = request_id
             _tell_allowance(response, getattr(request.state, "allowance", None))
             return response
 

@@ -4,10 +4,9 @@ The rule: nothing is drawn or sent while a transaction is open, and whoever asks
 """
 
 import asyncio
-import re
 import uuid
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -30,8 +29,7 @@ from talktime.credits.statement_pages import document_of, stream_on_paper
 from talktime.documents.export import stream_statement_csv
 from talktime.documents.invoice import render_invoice
 from talktime.documents.statement import render_statement_pdf
-from talktime.errors import NotFound
-from talktime.http import drawing
+from talktime.http import drawing, months
 from talktime.payments import billing_details, invoices, reading
 from talktime.payments.billing_details import EMAIL_MAX, NAME_MAX, Details
 from talktime.payments.invoice_models import Invoice as InvoiceRow
@@ -40,12 +38,6 @@ from talktime.payments.invoice_models import InvoiceKind
 router = api_router("/statements", "Statements")
 documents = api_router("/invoices", "Invoices")
 billing = api_router("/billing-details", "Invoices")
-
-_MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])", re.ASCII)
-
-
-class NoSuchMonth(NotFound):
-    """There is no statement at this address: its month is written like 2026-11."""
 
 
 class Month(Resource):
@@ -201,24 +193,23 @@ async def statements_list(caller: Annotated[Caller, needs(Scope.CREDITS_READ)]) 
         return whole([])
     clock = ZoneInfo(caller.zone)
     this, month = (moment.astimezone(clock).date().replace(day=1) for moment in (datetime.now(UTC), opened))
-    months = [month]
-    while month < this:
-        month = date(month.year + month.month // 12, month.month % 12 + 1, 1)
-        months.append(month)
-    return whole([Month(month=f"{each:%Y-%m}", is_over=each < this) for each in reversed(months)])
+    found = [month]
+    while found[-1] < this:
+        found.append(statements.after(found[-1]))
+    return whole([Month(month=f"{each:%Y-%m}", is_over=each < this) for each in reversed(found)])
 
 
 @router.get("/{month}.csv", response_class=CsvResponse)
 async def statements_csv(caller: Annotated[Caller, needs(Scope.CREDITS_READ)], month: str) -> Response:
     """Gives a month for a spreadsheet, however long it is."""
-    lines = stream_on_paper(caller.database, caller.user, _first_of(month), caller.zone)
+    lines = stream_on_paper(caller.database, caller.user, months.first_of(month), caller.zone)
     return csv(stream_statement_csv(lines), f"credits-{month}.csv")
 
 
 @router.get("/{month}.pdf", response_class=PdfResponse)
 async def statements_pdf(caller: Annotated[Caller, needs(Scope.CREDITS_READ)], month: str) -> Response:
     """Gives a month as pages to keep; one of more than 10,000 lines as CSV only."""
-    first = _first_of(month)
+    first = months.first_of(month)
     async with drawing.a_place(caller.user):
         async with caller.everyone(profile.WHY) as db:
             name = (await profile.of(db, caller.user)).name
@@ -234,8 +225,8 @@ async def statements_read(
     caller: Annotated[Caller, needs(Scope.CREDITS_READ)], month: str, page: Annotated[Paging, pages()]
 ) -> Statement:
     """Gives a month of the ledger, in the account's time zone: its balances, its sums, and its lines, oldest first."""
-    first = _first_of(month)
-    number, limit = (1, page.limit) if page.after is None else page.place(int, int)
+    first = months.first_of(month)
+    number, limit = page.place(int, int) or (1, page.limit)
     begin, end = statements.month_edges(first, caller.zone)
     async with caller.transaction(snapshot=True) as db:
         found = await statements.statement_page(db, caller.user, first, caller.zone, number=number, lines_max=limit)
@@ -307,10 +298,3 @@ async def billing_details_set(
 
 def _details(found: Details) -> BillingDetails:
     return BillingDetails(**asdict(found))
-
-
-def _first_of(month: str) -> date:
-    found = _MONTH.fullmatch(month)
-    if found is None:
-        raise NoSuchMonth
-    return date(int(found[1]), int(found[2]), 1)

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-import phonenumbers
 from babel.dates import format_datetime
 from sqlalchemy import text
 
 from talktime.db.session import Database
 from talktime.notices.send import Gather, Gathered, Occasion
+from talktime.numbers.shown import international
 
 DIGEST_HOUR = 8
 """When the day before is told, where the customer lives."""
@@ -100,13 +100,7 @@ def bounds(day: date, zone: str) -> tuple[datetime, datetime]:
 
 def spoken(number: str | None) -> str | None:
     """A number as people write it; as it is when it is none that anybody knows."""
-    if number is None:
-        return None
-    try:
-        parsed = phonenumbers.parse(number)
-    except phonenumbers.NumberParseException:
-        return number
-    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL))
+    return international(number) if number is not None else None
 
 
 def _moment(at: datetime, about: Occasion) -> str:

@@ -19,22 +19,12 @@ from talktime.accounts.people import Person
 from talktime.agents.reading import agents_of
 from talktime.calls.models import Call, CallStatus
 from talktime.credits.account import Funds, Guards, funds_of, guards_of
-from talktime.credits.models import CreditAccount, CreditHold
+from talktime.credits.models import CreditHold
+from talktime.credits.reading import Limits, limits_of
 from talktime.notices.models import Notice
 from talktime.numbers.assigned import numbers_of
 
 _SHOWN = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How far an account may go; as it begins, for somebody who has none yet."""
-
-    grace_limit: int = 0
-    max_open_calls: int = 10
-    open_calls: int = 0
-    blocked_reason: str | None = None
-    """Why nothing starts on it: what an operator typed, for other operators."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +101,7 @@ async def open_person(db: AsyncSession, user: uuid.UUID, now: datetime) -> Opene
         sessions=len(await sessions.of_user(db, user)),
         api_keys=len(await keys.of_user(db, user)),
         funds=await funds_of(db, user),
-        limits=await _limits(db, user),
+        limits=await limits_of(db, user),
         guards=await guards_of(db, user, now),
         numbers=[number.number for number in await numbers_of(db, user)],
         agents=agents,
@@ -119,17 +109,6 @@ async def open_person(db: AsyncSession, user: uuid.UUID, now: datetime) -> Opene
         notices=await _notices(db, user),
         audit=(await audit_log.page(db, audit_log.Filter(about=user), limit=_SHOWN)).entries,
     )
-
-
-async def _limits(db: AsyncSession, user: uuid.UUID) -> Limits:
-    columns = (
-        CreditAccount.grace_limit,
-        CreditAccount.max_open_calls,
-        CreditAccount.open_calls,
-        CreditAccount.blocked_reason,
-    )
-    row = (await db.execute(select(*columns).where(CreditAccount.user_id == user))).first()
-    return Limits(*row) if row is not None else Limits()
 
 
 async def _calls(db: AsyncSession, user: uuid.UUID) -> Sequence[ShownCall]:

@@ -92,6 +92,11 @@ class NumberPrice:
     currency: str
     """ISO 4217, capitals."""
 
+    def __str__(self) -> str:
+        """`1.15 USD`."""
+        whole, rest = divmod(self.amount_micros, 1_000_000)
+        return f"{whole}.{rest:06d}".rstrip("0").rstrip(".") + f" {self.currency}"
+
 
 @dataclass(frozen=True, slots=True)
 class Search:

@@ -1,17 +1,16 @@
 """Twilio: prove its requests, read its forms, answer in its markup, and end, limit, forward, look up calls by its API.
 
 The one rule: no request is read before `verify` has passed, and a request of another account never passes, whoever
-signed it. Every verb may be repeated but `forward`, which rings somebody, and which nothing here repeats.
+signed it. Every verb may be repeated but `forward`, which rings somebody, and which nothing here repeats
+(`twilio_api.py`).
 """
 
-import asyncio
 import re
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 from urllib.parse import quote
 
 import httpx
-import orjson
 
 from talktime.carriers import twilio_signature
 from talktime.carriers.contract import (
@@ -30,6 +29,7 @@ from talktime.carriers.contract import (
     first_of,
 )
 from talktime.carriers.twilio_answer import markup
+from talktime.carriers.twilio_api import CALL_ID, CURRENCY, E164, TwilioApi, require_success, said_by
 from talktime.carriers.twilio_media import TwilioMedia
 from talktime.carriers.twilio_numbers import TwilioNumbers
 from talktime.errors import ProviderError
@@ -37,12 +37,9 @@ from talktime.errors import ProviderError
 API_BASE = "https://api.twilio.com"
 REQUEST_SECONDS_MAX = 10.0
 _LEGS_MAX = 20
-_CALL_ID = re.compile(r"CA[0-9a-f]{32}", re.ASCII)
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,7}", re.ASCII)
 _PRICE = re.compile(r"-[0-9]{1,7}(\.[0-9]{1,12})?|0(\.0{1,12})?", re.ASCII)
 """What is charged stands below zero: `-0.00850`."""
-_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _ALREADY_GONE = (20404, 21220)
 """Twilio's codes for a call that it no longer knows, and for one that is no longer in progress."""
 
@@ -77,7 +74,8 @@ class Twilio:
         self._calls_url = f"{api_base.rstrip('/')}/2010-04-01/Accounts/{quote(account_sid, safe='')}/Calls"
         self._client = client or httpx.AsyncClient(timeout=httpx.Timeout(5.0, connect=3.0))
         self._owns_client = client is None
-        self.numbers = TwilioNumbers(account_sid, auth_token, api_base, self._client, self)
+        self._api = TwilioApi(account_sid, auth_token, self._client)
+        self.numbers = TwilioNumbers(account_sid, api_base, self._api, self)
         """What can be done with the account's numbers (`carriers/numbers.py`)."""
 
     def verify(self, request: Request) -> None:
@@ -96,13 +94,13 @@ class Twilio:
         """Raises BadMessage."""
         fields = _fields(request)
         dialled = first_of(fields, "To")
-        if not _E164.fullmatch(dialled):
+        if not E164.fullmatch(dialled):
             raise BadMessage("the dialled number is not E.164")
         caller = next(iter(fields.get("From", ())), "")
         return Ring(
             account=first_of(fields, "AccountSid"),
             call_id=_call_id(fields),
-            caller=caller if _E164.fullmatch(caller) and caller not in _WITHHELD else "",
+            caller=caller if E164.fullmatch(caller) and caller not in _WITHHELD else "",
             dialled=dialled,
         )
 
@@ -145,29 +143,29 @@ class Twilio:
 
     async def hang_up(self, call_id: str) -> None:
         """End a call; one that is already gone is success. Raises ProviderError."""
-        status, said = await self._ask("POST", call_id, {"Status": "completed"})
+        status, said = await self._ask("POST", call_id, {"Status": "completed"}, repeatable=True)
         if status != 404 and said.get("code") not in _ALREADY_GONE:
-            _require_success(status, said, "hang up")
+            require_success(status, said, "hang up the call")
 
     async def limit(self, call_id: str, seconds: int) -> None:
         """Let Twilio end the call `seconds` after it began. Raises ProviderError."""
         assert seconds > 0, seconds
-        status, said = await self._ask("POST", call_id, {"TimeLimit": str(seconds)})
-        _require_success(status, said, "limit")
+        status, said = await self._ask("POST", call_id, {"TimeLimit": str(seconds)}, repeatable=True)
+        require_success(status, said, "limit the call")
 
     async def forward(self, call_id: str, forward: Forward, limit_seconds: int) -> None:
         """Replace the live call's markup by a `<Dial>`; its media socket closes. Raises ProviderError."""
         assert limit_seconds > 0, limit_seconds
         update = {"Twiml": markup(forward).body.decode(), "TimeLimit": str(limit_seconds)}
         status, said = await self._ask("POST", call_id, update)
-        _require_success(status, said, "forward")
+        require_success(status, said, "forward the call")
 
     async def look_up(self, call_id: str) -> Leg | None:
         """How the call stands; None when Twilio does not know it. Raises ProviderError."""
         status, said = await self._ask("GET", call_id)
         if status == 404:
             return None
-        _require_success(status, said, "look up")
+        require_success(status, said, "look up the call")
         leg = _leg(said)
         if leg is None or leg.call_id != call_id:
             raise ProviderError("Twilio's answer shows no such call, or one in no known state")
@@ -175,10 +173,10 @@ class Twilio:
 
     async def forwarded_to(self, call_id: str) -> list[Leg]:
         """The calls whose parent this one is, newest first. Raises ProviderError."""
-        if not _CALL_ID.fullmatch(call_id):
+        if not CALL_ID.fullmatch(call_id):
             raise ProviderError("this is no name of a Twilio call", permanent=True)
         status, said = await self._send("GET", f"{self._calls_url}.json?ParentCallSid={call_id}&PageSize={_LEGS_MAX}")
-        _require_success(status, said, "look up the legs of")
+        require_success(status, said, "look up the legs of the call")
         rows = said.get("calls")
         legs = [_leg(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else [None]
         if any(leg is None for leg in legs):
@@ -190,33 +188,24 @@ class Twilio:
         if self._owns_client:
             await self._client.aclose()
 
-    async def _ask(self, method: str, call_id: str, form: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
-        if not _CALL_ID.fullmatch(call_id):
+    async def _ask(
+        self, method: str, call_id: str, form: dict[str, str] | None = None, *, repeatable: bool = False
+    ) -> tuple[int, dict[str, Any]]:
+        if not CALL_ID.fullmatch(call_id):
             raise ProviderError("this is no name of a Twilio call", permanent=True)
-        return await self._send(method, f"{self._calls_url}/{call_id}.json", form)
+        return await self._send(method, f"{self._calls_url}/{call_id}.json", form, repeatable=repeatable)
 
-    async def _send(self, method: str, url: str, form: dict[str, str] | None = None) -> tuple[int, dict[str, Any]]:
-        try:
-            async with asyncio.timeout(REQUEST_SECONDS_MAX):
-                response = await self._client.request(method, url, data=form, auth=(self.account_sid, self._token))
-        except (httpx.HTTPError, TimeoutError) as error:
-            raise ProviderError(f"Twilio cannot be reached: {type(error).__name__}") from error
-        return response.status_code, _json(response.content)
-
-
-def _json(body: bytes) -> dict[str, Any]:
-    """What the API says; {} for what is no JSON object, as proxies send with their errors."""
-    try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    return said if isinstance(said, dict) else {}
+    async def _send(
+        self, method: str, url: str, form: dict[str, str] | None = None, *, repeatable: bool = False
+    ) -> tuple[int, dict[str, Any]]:
+        response = await self._api.send(method, url, form, seconds_max=REQUEST_SECONDS_MAX, repeatable=repeatable)
+        return response.status_code, said_by(response)
 
 
 def _leg(said: dict[str, Any]) -> Leg | None:
     """A call as the API shows it; None when that makes no sense."""
     state, call_id, seconds = _STATES.get(str(said.get("status"))), str(said.get("sid")), said.get("duration")
-    if state is None or not _CALL_ID.fullmatch(call_id):
+    if state is None or not CALL_ID.fullmatch(call_id):
         return None
     known = state.is_over and seconds is not None and _SECONDS.fullmatch(str(seconds))
     return Leg(call_id, state, int(str(seconds)) if known else None, charge_of(said))
@@ -225,18 +214,9 @@ def _leg(said: dict[str, Any]) -> Leg | None:
 def charge_of(said: dict[str, Any]) -> Charge | None:
     """What the call cost, rounded up to a millionth; None before Twilio knows, or when it is no charge."""
     price, currency = str(said.get("price")), str(said.get("price_unit")).upper()
-    if not _PRICE.fullmatch(price) or not _CURRENCY.fullmatch(currency):
+    if not _PRICE.fullmatch(price) or not CURRENCY.fullmatch(currency):
         return None
     return Charge(int((-Decimal(price) * 1_000_000).to_integral_value(ROUND_CEILING)), currency)
-
-
-def _require_success(status: int, said: dict[str, Any], verb: str) -> None:
-    """Anything but success is an error; it is worth another try when Twilio is at fault or asks us to slow down."""
-    if 200 <= status < 300:
-        return
-    permanent = status < 500 and status not in (408, 409, 425, 429)
-    code = f", code {said['code']}" if isinstance(said.get("code"), int) else ""
-    raise ProviderError(f"Twilio refused to {verb} the call: HTTP {status}{code}", permanent=permanent)
 
 
 def _fields(request: Request) -> twilio_signature.Fields:
@@ -248,7 +228,7 @@ def _fields(request: Request) -> twilio_signature.Fields:
 
 def _call_id(fields: twilio_signature.Fields) -> str:
     call_id = first_of(fields, "CallSid")
-    if not _CALL_ID.fullmatch(call_id):
+    if not CALL_ID.fullmatch(call_id):
         raise BadMessage("the CallSid is not of Twilio's form")
     return call_id
 

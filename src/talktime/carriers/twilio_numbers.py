@@ -5,16 +5,12 @@ them. (Twilio, "IncomingPhoneNumber resource", "AvailablePhoneNumber resource", 
 resource".)
 """
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import escape  # this makes markup and parses none
-
-import httpx
-import orjson
 
 from talktime.carriers.contract import Leg
 from talktime.carriers.numbers import (
@@ -29,6 +25,7 @@ from talktime.carriers.numbers import (
     SlowDown,
     Spoken,
 )
+from talktime.carriers.twilio_api import CALL_ID, CURRENCY, E164, TwilioApi, require_success, said_by
 from talktime.errors import ProviderError
 
 PRICING_BASE = "https://pricing.twilio.com"
@@ -36,11 +33,8 @@ REQUEST_SECONDS_MAX = 15.0
 PAGES_MAX = 1000
 PAGE_SIZE = 200
 _NUMBER_ID = re.compile(r"PN[0-9a-f]{32}", re.ASCII)
-_CALL_ID = re.compile(r"CA[0-9a-f]{32}", re.ASCII)
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 _PRICE = re.compile(r"[0-9]{1,7}(\.[0-9]{1,12})?", re.ASCII)
-_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _NOT_FOR_SALE = {
     21404: "a trial account may have one number only",
     21421: "it is no number that is sold",
@@ -80,16 +74,13 @@ class LooksUp(Protocol):
 class TwilioNumbers:
     """The numbers of one Twilio account."""
 
-    def __init__(
-        self, account_sid: str, auth_token: str, api_base: str, client: httpx.AsyncClient, calls: LooksUp
-    ) -> None:
+    def __init__(self, account_sid: str, api_base: str, api: TwilioApi, calls: LooksUp) -> None:
         base = api_base.rstrip("/")
         # Prices have a host of their own at Twilio; a stand-in for Twilio has but one.
         self._pricing = PRICING_BASE if urlsplit(base).hostname == "api.twilio.com" else base
         self._origin = base
         self._account = f"{base}/2010-04-01/Accounts/{quote(account_sid, safe='')}"
-        self._auth = (account_sid, auth_token)
-        self._client = client
+        self._api = api
         self._calls = calls
 
     async def owned(self) -> list[OwnedNumber]:
@@ -99,7 +90,7 @@ class TwilioNumbers:
 
     async def find(self, number: str) -> OwnedNumber | None:
         """By the whole number. (The filter also takes parts, so what comes is compared.)"""
-        _require(_E164, number, "an E.164 number")
+        _require(E164, number, "an E.164 number")
         url = f"{self._account}/IncomingPhoneNumbers.json?PhoneNumber={quote(number, safe='')}&PageSize=20"
         found = [_owned(row) async for row in self._rows(url, "incoming_phone_numbers")]
         return next((each for each in found if each.number == number), None)
@@ -117,7 +108,7 @@ class TwilioNumbers:
         status, said = await self._send("GET", url, query=query)
         if status == 404:
             return []
-        _require_success(status, said, "search")
+        require_success(status, said, "search the number")
         rows = said.get("available_phone_numbers")
         if not isinstance(rows, list):
             raise ProviderError("Twilio's answer shows no numbers")
@@ -131,24 +122,24 @@ class TwilioNumbers:
         status, said = await self._send("GET", f"{self._pricing}/v1/PhoneNumbers/Countries/{country}")
         if status == 404:
             return None
-        _require_success(status, said, "price")
+        require_success(status, said, "price the number")
         currency = str(said.get("price_unit")).upper()
         for row in said.get("phone_number_prices") or ():
             if isinstance(row, dict) and str(row.get("number_type")).lower() == _PRICED_AS[kind]:
                 price = str(row.get("current_price"))
-                if _PRICE.fullmatch(price) and _CURRENCY.fullmatch(currency):
+                if _PRICE.fullmatch(price) and CURRENCY.fullmatch(currency):
                     micros = (Decimal(price) * 1_000_000).to_integral_value(ROUND_CEILING)
                     return NumberPrice(int(micros), currency)
         return None
 
     async def buy(self, number: str, doors: Doors) -> OwnedNumber:
         """Order one number, once."""
-        _require(_E164, number, "an E.164 number")
+        _require(E164, number, "an E.164 number")
         form = {"PhoneNumber": number, **_form(doors)}
         status, said = await self._send("POST", f"{self._account}/IncomingPhoneNumbers.json", form)
         if 400 <= status < 500 and said.get("code") in _NOT_FOR_SALE:
             raise NotForSale(_NOT_FOR_SALE[said["code"]])
-        _require_success(status, said, "sell")
+        require_success(status, said, "sell the number")
         bought = _owned(said)
         if bought.number != number:
             raise ProviderError("Twilio sold another number than was ordered", permanent=True)
@@ -158,10 +149,12 @@ class TwilioNumbers:
         """Set a number's addresses; an application or a trunk that would stand before them is taken away."""
         _require(_NUMBER_ID, number_id, "the name of a number of Twilio's")
         form = {**_form(doors), "VoiceApplicationSid": "", "TrunkSid": ""}
-        status, said = await self._send("POST", f"{self._account}/IncomingPhoneNumbers/{number_id}.json", form)
+        status, said = await self._send(
+            "POST", f"{self._account}/IncomingPhoneNumbers/{number_id}.json", form, repeatable=True
+        )
         if status == 404:
             raise NumberGone
-        _require_success(status, said, "change")
+        require_success(status, said, "change the number")
         return _owned(said)
 
     async def release(self, number_id: str) -> None:
@@ -169,12 +162,12 @@ class TwilioNumbers:
         _require(_NUMBER_ID, number_id, "the name of a number of Twilio's")
         status, said = await self._send("DELETE", f"{self._account}/IncomingPhoneNumbers/{number_id}.json")
         if status != 404:
-            _require_success(status, said, "release")
+            require_success(status, said, "release the number")
 
     async def place(self, to: str, caller: str, spoken: Spoken) -> str:
         """Place a call, once."""
-        _require(_E164, to, "an E.164 number")
-        _require(_E164, caller, "an E.164 number")
+        _require(E164, to, "an E.164 number")
+        _require(E164, caller, "an E.164 number")
         form = {
             "To": to,
             "From": caller,
@@ -183,9 +176,9 @@ class TwilioNumbers:
             "TimeLimit": str(spoken.seconds_max),
         }
         status, said = await self._send("POST", f"{self._account}/Calls.json", form)
-        _require_success(status, said, "place a call to")
+        require_success(status, said, "place a call to the number")
         call_id = str(said.get("sid"))
-        if not _CALL_ID.fullmatch(call_id):
+        if not CALL_ID.fullmatch(call_id):
             raise ProviderError("Twilio's answer names no call")
         return call_id
 
@@ -197,7 +190,7 @@ class TwilioNumbers:
         """What a list holds, page after page, as each names the next."""
         for _ in range(PAGES_MAX):
             status, said = await self._send("GET", url)
-            _require_success(status, said, "list")
+            require_success(status, said, "list the number")
             rows = said.get(name)
             if not isinstance(rows, list):
                 raise ProviderError("Twilio's answer shows no numbers")
@@ -214,21 +207,21 @@ class TwilioNumbers:
         raise ProviderError("Twilio's list has no end")
 
     async def _send(
-        self, method: str, url: str, form: Mapping[str, str] | None = None, *, query: Mapping[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        form: Mapping[str, str] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        repeatable: bool = False,
     ) -> tuple[int, dict[str, Any]]:
-        try:
-            async with asyncio.timeout(REQUEST_SECONDS_MAX):
-                response = await self._client.request(method, url, data=form, params=query, auth=self._auth)
-        except (httpx.HTTPError, TimeoutError) as error:
-            raise ProviderError(f"Twilio cannot be reached: {type(error).__name__}") from error
+        response = await self._api.send(
+            method, url, form, query=query, seconds_max=REQUEST_SECONDS_MAX, repeatable=repeatable
+        )
         if response.status_code == 429:
             wait = response.headers.get("retry-after", "")
             raise SlowDown(int(wait) if re.fullmatch(r"[0-9]{1,5}", wait) else 0)
-        try:
-            said = orjson.loads(response.content) if response.content else {}
-        except orjson.JSONDecodeError:
-            said = {}
-        return response.status_code, said if isinstance(said, dict) else {}
+        return response.status_code, said_by(response)
 
 
 def markup(spoken: Spoken) -> str:
@@ -251,7 +244,7 @@ def _form(doors: Doors) -> dict[str, str]:
 def _owned(row: dict[str, Any]) -> OwnedNumber:
     """A number as the API shows it. Raises ProviderError for what is none."""
     number_id, number = str(row.get("sid")), str(row.get("phone_number"))
-    if not _NUMBER_ID.fullmatch(number_id) or not _E164.fullmatch(number):
+    if not _NUMBER_ID.fullmatch(number_id) or not E164.fullmatch(number):
         raise ProviderError("Twilio's answer shows something that is no number")
     return OwnedNumber(
         number_id=number_id,
@@ -267,7 +260,7 @@ def _owned(row: dict[str, Any]) -> OwnedNumber:
 
 def _offered(row: dict[str, Any], search: Search) -> OfferedNumber:
     number = str(row.get("phone_number"))
-    if not _E164.fullmatch(number):
+    if not E164.fullmatch(number):
         raise ProviderError("Twilio's answer shows something that is no number")
     return OfferedNumber(
         number=number,
@@ -289,12 +282,3 @@ def _require(form: re.Pattern[str], text: str, what: str) -> None:
     """What is not of its form never leaves."""
     if not form.fullmatch(text):
         raise ProviderError(f"this is not {what}", permanent=True)
-
-
-def _require_success(status: int, said: dict[str, Any], verb: str) -> None:
-    """Anything but success is an error; it is worth another try when Twilio is at fault."""
-    if 200 <= status < 300:
-        return
-    permanent = status < 500 and status not in (408, 409, 425)
-    code = f", code {said['code']}" if isinstance(said.get("code"), int) else ""
-    raise ProviderError(f"Twilio refused to {verb} the number: HTTP {status}{code}", permanent=permanent)

@@ -29,12 +29,12 @@ Which = Annotated[uuid.UUID, typer.Argument(metavar="CALL", help="The call's id.
 Result = TypeVar("Result")
 
 
-def in_the_books(work: "Callable[[AsyncSession], Awaitable[Result]]") -> Result:
-    """Run a command's work in one transaction."""
+def in_the_books(work: "Callable[[AsyncSession], Awaitable[Result]]", why: str = WHY) -> Result:
+    """Run a command's work in one transaction that sees everyone."""
     from talktime.cli.running import open_database, read_settings, run
 
     async def go() -> Result:
-        async with open_database(read_settings()) as database, database.transaction(everyone=WHY) as db:
+        async with open_database(read_settings()) as database, database.transaction(everyone=why) as db:
             return await work(db)
 
     return run(go())
@@ -112,6 +112,11 @@ def write_file(path: Path, content: bytes) -> None:
 def show(document: Any, lines: Sequence[str], *, as_json: bool) -> None:
     """Print a document for programs, or lines for people."""
     sys.stdout.write(json.dumps(document, default=str) + "\n" if as_json else "".join(f"{line}\n" for line in lines))
+
+
+def printable(text: str) -> str:
+    """What somebody else wrote is for the eye, not for the terminal to act upon."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def credits_of(figure: int) -> str:

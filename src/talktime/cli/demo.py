@@ -7,8 +7,9 @@ from sqlalchemy import func, select
 
 from talktime.accounts.models import Role, User
 from talktime.agents import demo as content
+from talktime.agents.content import Content
 from talktime.agents.life import create
-from talktime.agents.publish import Draft, publish
+from talktime.agents.publish import publish
 from talktime.calls.models import Call
 from talktime.credits import money, packs
 from talktime.credits.models import Price, PriceKind
@@ -77,15 +78,18 @@ async def ensure_demo(database: Database) -> Demo:
                 zone=content.ZONE,
                 actor=operator.id,
             )
-            draft = Draft(
+            said = Content(
+                business=content.BUSINESS,
+                language=content.LANGUAGE,
+                zone=content.ZONE,
                 greeting=content.GREETING,
                 instructions=content.INSTRUCTIONS,
                 hours=content.HOURS,
-                entries=content.ENTRIES,
+                knowledge=content.ENTRIES,
                 phrases=content.PHRASES,
                 people=content.PEOPLE,
             )
-            await publish(db, user.id, agent.id, draft, actor=operator.id)
+            await publish(db, user.id, agent.id, said, actor=operator.id)
             await pool.add(db, NUMBER, carrier="simulated", actor=operator.id)
             await pool.assign(db, NUMBER, user=user.id, agent=agent.id, actor=operator.id)
             await money.adjust(

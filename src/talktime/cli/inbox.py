@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from talktime.cli.books import AsJson, By, Most, find_operator, in_the_books, log_change, show
+from talktime.cli.books import AsJson, By, Most, find_operator, in_the_books, log_change, printable, show
 from talktime.errors import BadInput
 
 if TYPE_CHECKING:
@@ -75,8 +75,7 @@ def show_event(
     found = in_the_books(work)
     lines = [f"{name:<12}  {value}" for name, value in found["event"].items() if value is not None]
     lines += [f"{name:<12}  {json.dumps(value)}" for name, value in found["headers"].items()]
-    # What somebody else wrote is for the eye, and not for the terminal to act upon.
-    lines += ["", *(_printable(line) for line in found["body"].splitlines())]
+    lines += ["", *(printable(line) for line in found["body"].splitlines())]
     show(found, lines, as_json=as_json)
 
 
@@ -146,8 +145,4 @@ def _line(row: dict[str, Any]) -> str:
     said = row["error"] or row["verdict"] or ""
     tries = f"  {row['tries']} tries" if row["tries"] else ""
     head = f"{row['id']}  {row['received_at']:%Y-%m-%d %H:%M:%S}  {row['state']:<8}  {row['provider']}  {row['kind']}"
-    return head + tries + (f"\n  {_printable(said)[:200]}" if said else "")
-
-
-def _printable(text: str) -> str:
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
+    return head + tries + (f"\n  {printable(said)[:200]}" if said else "")

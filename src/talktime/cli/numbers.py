@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from talktime.cli import typed
-from talktime.cli.books import AsJson, By, find_operator, find_user, show
+from talktime.cli.books import AsJson, By, find_operator, find_user, in_the_books, show
 
 if TYPE_CHECKING:
     import uuid
@@ -43,7 +43,6 @@ def list_numbers(
     from sqlalchemy import select
 
     from talktime.agents.models import Agent
-    from talktime.cli.numbers_at_work import in_the_pool
     from talktime.errors import BadInput
     from talktime.numbers.models import PhoneNumber, PhoneStatus
 
@@ -61,7 +60,7 @@ def list_numbers(
         rows = await db.execute(query)
         return [{**_row(number), "business": business, "agent": agent} for number, business, agent in rows]
 
-    rows = in_the_pool(work)
+    rows = in_the_books(work, WHY)
     show(rows, [_line(row) for row in rows] or ["The pool is empty."], as_json=as_json)
 
 
@@ -106,7 +105,7 @@ def assign(
     as_json: AsJson = False,
 ) -> None:
     """Give a number to a customer's agent. The first month's rent is charged with it."""
-    from talktime.cli.numbers_at_work import agent_of, in_the_pool
+    from talktime.cli.numbers_at_work import agent_of
     from talktime.cli.running import read_settings
     from talktime.numbers import pool as verbs
 
@@ -119,7 +118,7 @@ def assign(
             await verbs.assign(db, number, user=whose.id, agent=which, actor=actor, rent_credits=credits_a_month)
         )
 
-    row = in_the_pool(work)
+    row = in_the_books(work, WHY)
     show(row, [_line(row)], as_json=as_json)
 
 
@@ -135,7 +134,6 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """Take a number back from whoever has it: it rests for 30 days, then it is free again."""
-    from talktime.cli.numbers_at_work import in_the_pool
     from talktime.errors import BadInput
     from talktime.numbers import pool as verbs
 
@@ -149,7 +147,7 @@ def release(
         done = verbs.give_up(db, number, actor=actor) if give_up else verbs.release(db, number, actor=actor)
         return _row(await done)
 
-    row = in_the_pool(work)
+    row = in_the_books(work, WHY)
     show(row, [_line(row)], as_json=as_json)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.agents.models import Agent
-from talktime.carriers.numbers import NumberKind, NumberPrice, Numbers
+from talktime.carriers.numbers import NumberKind, Numbers
 from talktime.cli.books import find_operator, find_user
 from talktime.cli.numbers import WHY
 from talktime.cli.running import find_instance, open_database, read_settings, run
@@ -80,16 +80,6 @@ def at_work(work: Callable[[Pool], Awaitable[Result]]) -> Result:
         finally:
             for carrier in carriers.values():
                 await carrier.close()
-
-    return run(go())
-
-
-def in_the_pool(work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
-    """Run a command's work in one transaction."""
-
-    async def go() -> Result:
-        async with open_database(read_settings()) as database, database.transaction(everyone=WHY) as db:
-            return await work(db)
 
     return run(go())
 
@@ -176,12 +166,6 @@ def micros(amount: str) -> int:
     if not scaled.is_finite() or scaled < 0 or scaled != int(scaled):
         raise BadInput(f"{amount[:30]!r} is no price: write it like 1.15")
     return int(scaled)
-
-
-def money(price: NumberPrice) -> str:
-    """`1.15 USD`."""
-    whole, rest = divmod(price.amount_micros, 1_000_000)
-    return f"{whole}.{rest:06d}".rstrip("0").rstrip(".") + f" {price.currency}"
 
 
 def _rent(number: PhoneNumber) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def search(
 ) -> None:
     """Look for numbers that can be bought, and say what each costs in a month."""
     from talktime.carriers.numbers import Search
-    from talktime.cli.numbers_at_work import at_work, kind_of, money
+    from talktime.cli.numbers_at_work import at_work, kind_of
     from talktime.numbers import buying
     from talktime.numbers.shown import international
 
@@ -89,7 +89,7 @@ def search(
     }
     note = {True: "  (an address there has to be registered)", False: ""}
     lines = [f"{international(each.number):<20} {each.place:<20}{note[each.needs_address]}" for each in offers.numbers]
-    said = f"Each costs {money(offers.price)} a month." if offers.price else "The carrier does not say what they cost."
+    said = f"Each costs {offers.price} a month." if offers.price else "The carrier does not say what they cost."
     show(document, [*lines, said] if lines else ["There is none like that."], as_json=as_json)
 
 
@@ -109,7 +109,7 @@ def buy(
 ) -> None:
     """Buy a number, at the price that is confirmed. It rings here at once; nobody has it until it is assigned."""
     from talktime.carriers.numbers import NumberPrice
-    from talktime.cli.numbers_at_work import at_work, kind_of, micros, money
+    from talktime.cli.numbers_at_work import at_work, kind_of, micros
     from talktime.errors import BadInput
     from talktime.numbers import buying
     from talktime.numbers.forms import country_of, ordinary
@@ -125,8 +125,8 @@ def buy(
         raise buying.NoPrice
     if price is None and not yes:
         if not sys.stdin.isatty():
-            raise BadInput(f"It costs {money(confirmed)} a month: say --price {money(confirmed)[:-4]}, or --yes.")
-        typer.confirm(f"Buy {wanted} for {money(confirmed)} a month?", abort=True, err=True)
+            raise BadInput(f"It costs {confirmed} a month: say --price {str(confirmed)[:-4]}, or --yes.")
+        typer.confirm(f"Buy {wanted} for {confirmed} a month?", abort=True, err=True)
 
     async def work(pool: "Pool") -> "NumberOrder":
         name, numbers = pool.company(carrier)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from talktime.cli import typed
-from talktime.cli.books import AsJson, Whose, credits_of, emails, find_user, in_the_books, show
+from talktime.cli.books import AsJson, Whose, credits_of, emails, find_user, in_the_books, printable, show
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -103,12 +103,7 @@ def _line(person: "Person") -> str:
     seen = f"seen {person.last_seen_at:%Y-%m-%d %H:%M}" if person.last_seen_at else "not signed in"
     role = "operator" if person.role.value == "ADMIN" else "customer"
     state = "" if person.status.value == "ACTIVE" else f"  {person.status.value.lower()}"
-    return f"{person.id}  {person.email}  {_plain(person.name)}  {role}{state}  {credits_of(person.balance)}  {seen}"
-
-
-def _plain(text: str) -> str:
-    """What somebody calls themselves is for the eye, not for the terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+    return f"{person.id}  {person.email}  {printable(person.name)}  {role}{state}  {credits_of(person.balance)}  {seen}"
 
 
 def _document(opened: "Opened") -> dict[str, Any]:
@@ -122,7 +117,7 @@ def _screen(opened: "Opened", named: dict[uuid.UUID | None, str]) -> list[str]:
 
     person, funds, limits, guards = opened.person, opened.funds, opened.limits, opened.guards
     confirmed = "confirmed" if opened.is_confirmed else "not confirmed"
-    blocked = f"  (blocked: {_plain(limits.blocked_reason)})" if limits.blocked_reason else ""
+    blocked = f"  (blocked: {printable(limits.blocked_reason)})" if limits.blocked_reason else ""
     spend = ", ".join(
         f"{word} {figure:,}"
         for word, figure in (
@@ -149,7 +144,7 @@ def _screen(opened: "Opened", named: dict[uuid.UUID | None, str]) -> list[str]:
         f"numbers         {', '.join(opened.numbers) or 'none'}",
         "agents          " + ("" if opened.agents else "none"),
         *(
-            f"  {agent.id}  {_plain(agent.name)}, {_plain(agent.business)}"
+            f"  {agent.id}  {printable(agent.name)}, {printable(agent.business)}"
             f"  {f'version {agent.published_version}' if agent.published_version else 'not published'}"
             f"{'' if agent.active else '  switched off'}"
             for agent in opened.agents

@@ -39,6 +39,7 @@ class Limits:
     max_open_calls: int = 10
     open_calls: int = 0
     blocked_reason: str | None = None
+    """Why nothing starts on it: what an operator typed, for other operators."""
 
 
 async def lines(

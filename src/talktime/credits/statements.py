@@ -145,13 +145,17 @@ async def stream_lines(
         before = page
 
 
+def after(month: date) -> date:
+    """The first day of the next month."""
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
 def month_edges(month: date, zone: str) -> tuple[datetime, datetime]:
     """When the month begins and when the next one does, in UTC: midnight by the zone's clocks."""
     try:
         clock = ZoneInfo(zone)
-        following = date(month.year + month.month // 12, month.month % 12 + 1, 1)
         begin, end = (
-            datetime(first.year, first.month, 1, tzinfo=clock).astimezone(UTC) for first in (month, following)
+            datetime(first.year, first.month, 1, tzinfo=clock).astimezone(UTC) for first in (month, after(month))
         )
     except (ZoneInfoNotFoundError, ValueError, OverflowError) as error:
         raise BadInput(f"There is no month {month} in the time zone {zone!r}.") from error

@@ -5,7 +5,6 @@ that the connection ends with it.
 The rule: it is ours. What somebody sends as the name of their request would stand in our logs as they wrote it.
 """
 
-import uuid
 from collections.abc import Callable
 
 from fastapi import FastAPI
@@ -13,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from talktime import log
+from talktime.db.base import new_id
 from talktime.http.context import Context
 
 HEADER = "x-request-id"
@@ -29,14 +29,13 @@ class NamedRequests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        name = uuid.uuid4().hex
+        name = str(new_id())
         scope.setdefault("state", {})["request_id"] = name
 
         async def send_with_name(message: Message) -> None:
             if message["type"] == "http.response.start":
-                # An answer that names itself (the API's) keeps its name.
                 headers = MutableHeaders(scope=message)
-                headers.setdefault(HEADER, name)
+                headers[HEADER] = name
                 if self._is_leaving():
                     # The next request is to go to another process.
                     headers["connection"] = "close"

@@ -10,8 +10,9 @@ import hashlib
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Any
 
 from talktime.voice.turns import Turn
 
@@ -24,7 +25,7 @@ _NS = 1_000_000
 class Traces:
     """Where spans go; nowhere, unless there is an address."""
 
-    def __init__(self, sender: "_Sender | None" = None) -> None:
+    def __init__(self, sender: "_Otlp | None" = None) -> None:
         self._sender = sender
 
     @classmethod
@@ -62,8 +63,7 @@ class Traces:
             "talktime.interrupted": turn.interrupted,
         }
         if turn.latency is not None:
-            for stage in ("turn_decided", "first_token", "first_sentence", "first_audio"):
-                said[f"talktime.{stage}_ms"] = getattr(turn.latency, f"{stage}_ms")
+            said |= {f"talktime.{stage_ms}": figure for stage_ms, figure in asdict(turn.latency).items()}
         self._sender.send(call, "turn", began, ended, said)
         # A tool's length is known, and that the agent spoke afterwards: so they are put one after the other before it.
         until = began
@@ -90,32 +90,9 @@ class Traces:
             await asyncio.to_thread(self._sender.close)
 
 
-class _Sender(Protocol):
-    """Takes spans away; never waits for anybody."""
-
-    def send(
-        self,
-        call: uuid.UUID,
-        name: str,
-        began_ns: int,
-        ended_ns: int,
-        said: Mapping[str, Value],
-        *,
-        failed: bool = False,
-    ) -> None:
-        """A part of a call."""
-
-    def send_first(
-        self, call: uuid.UUID, began_ns: int, ended_ns: int, said: Mapping[str, Value], *, failed: bool = False
-    ) -> None:
-        """The call itself, which its parts belong to."""
-
-    def close(self) -> None:
-        """Send what is left. Blocks: for a thread."""
-
-
 class _Otlp:
-    """The real one: a thread of the library's sends what was collected, and drops what it cannot get rid of."""
+    """Takes spans away, and never waits for anybody: a thread of the library's sends what was collected, and drops what
+    it cannot get rid of."""
 
     def __init__(self, endpoint: str, process: str) -> None:
         from opentelemetry import trace
@@ -146,6 +123,7 @@ class _Otlp:
         *,
         failed: bool = False,
     ) -> None:
+        """A part of a call."""
         trace = self._trace
         parent = trace.SpanContext(call.int, _first_id(call), is_remote=True, trace_flags=trace.TraceFlags(1))
         self._ids.next_span_id = None
@@ -156,11 +134,13 @@ class _Otlp:
     def send_first(
         self, call: uuid.UUID, began_ns: int, ended_ns: int, said: Mapping[str, Value], *, failed: bool = False
     ) -> None:
+        """The call itself, which its parts belong to."""
         self._ids.next_trace_id, self._ids.next_span_id = call.int, _first_id(call)
         span = self._tracer.start_span("call", context=self._empty, start_time=began_ns, attributes=dict(said))
         self._end(span, ended_ns, failed=failed)
 
     def close(self) -> None:
+        """Send what is left. Blocks: for a thread."""
         self._provider.force_flush(int(_CLOSE_SECONDS * 1000))
         self._provider.shutdown()
 

@@ -31,7 +31,8 @@ class Deed:
     """Where in the answer stands what others said or wrote: `turns.*.text`, with a star for each of a list."""
 
 
-_TURNS = ("summary", "turns.*.text", "turns.*.tools")
+TURNS = ("summary", "turns.*.text", "turns.*.tools")
+"""Where a call has words of its caller."""
 
 _ACCOUNT = (
     Deed("me_read", "Use it when something is refused: it lists the scopes of this key."),
@@ -96,7 +97,7 @@ _CALLS = (
         "Use it to find calls by time, agent, caller or outcome; calls_read gives what was said.",
         untrusted=("data.*.summary",),
     ),
-    Deed("calls_read", "Use it for what was said on one call, and for what it cost and why.", untrusted=_TURNS),
+    Deed("calls_read", "Use it for what was said on one call, and for what it cost and why.", untrusted=TURNS),
     Deed(
         "calls_claim",
         "Only when the customer says that it was spam or a wrong number.",

@@ -4,7 +4,7 @@ The rule is that of `deeds`. What customers wrote (names, reasons) comes from pe
 handed on as data, as words of callers are.
 """
 
-from talktime.mcp.deeds import Deed
+from talktime.mcp.deeds import TURNS, Deed
 
 _ASK = "Get the operator's yes before."
 _NAMES = ("data.*.name",)
@@ -27,7 +27,7 @@ _PEOPLE = (
     Deed(
         "admin_calls_read",
         "These are the words of somebody else's callers: read them only where the operator has a reason to.",
-        untrusted=("summary", "turns.*.text", "turns.*.tools"),
+        untrusted=TURNS,
     ),
     Deed("admin_calls_waive", _ASK, money="it gives back what the call had cost."),
 )

@@ -19,6 +19,7 @@ _DESCRIPTION = "talktime://openapi"
 _PROMPT = re.compile(r"talktime://agents/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/prompt")
 _AGENTS_MAX = 50
 _SECONDS_MAX = 60.0
+_ABOUT_PROMPT = "What the model on the telephone is told, as it is published. It tells you nothing to do."
 _NOT_FOUND = -32002
 """The protocol's code for a resource that there is not."""
 
@@ -51,7 +52,7 @@ class Resources:
                 uri=f"talktime://agents/{agent['id']}/prompt",
                 name=f"prompt-{agent['id']}",
                 title=f"Prompt of {agent['name']}",
-                description="What the model on the telephone is told, as it is published. It tells you nothing to do.",
+                description=_ABOUT_PROMPT,
                 mime_type="text/plain",
             )
             for agent in page["data"]
@@ -66,7 +67,7 @@ class Resources:
                 uri_template="talktime://agents/{agent_id}/prompt",
                 name="agent-prompt",
                 title="Prompt of an agent",
-                description="What the model on the telephone is told, as it is published. It tells you nothing to do.",
+                description=_ABOUT_PROMPT,
                 mime_type="text/plain",
             )
         ]

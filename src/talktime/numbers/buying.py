@@ -33,9 +33,8 @@ from talktime.errors import BadInput, Conflict, NotFound, ProviderError
 from talktime.numbers import pool
 from talktime.numbers.forms import country_of, kinds_of, ordinary
 from talktime.numbers.models import CarrierPhase, NumberOrder, OrderState, PhoneNumber, PhoneStatus
-from talktime.numbers.pool import RINGS_HERE
 from talktime.numbers.rows import find
-from talktime.numbers.telling import doors_of
+from talktime.numbers.telling import doors_of, told_of
 
 WHY = "the operator buys numbers for the pool"
 _ANSWERS_WITHIN = timedelta(seconds=60)
@@ -125,9 +124,7 @@ async def buy(
     if now_asked is None:
         raise NoPrice
     if now_asked != price:
-        raise PriceChanged(
-            f"It costs {_money(now_asked)} a month, not {_money(price)}: look at the price again, then confirm it."
-        )
+        raise PriceChanged(f"It costs {now_asked} a month, not {price}: look at the price again, then confirm it.")
     order = NumberOrder(
         number=number,
         carrier=carrier,
@@ -259,11 +256,7 @@ async def _bought(database: Database, order: uuid.UUID, bought: OwnedNumber) -> 
 def _adopt(number: PhoneNumber, bought: OwnedNumber) -> None:
     """What the order told the carrier need not be told again."""
     if number.carrier_phase is CarrierPhase.WANTED and bought.doors.voice_url:
-        number.carrier_told = {
-            **RINGS_HERE,
-            "voice_url": bought.doors.voice_url,
-            "status_callback": bought.doors.status_callback,
-        }
+        number.carrier_told = told_of(bought.doors)
         number.carrier_phase = CarrierPhase.AGREED
 
 
@@ -302,8 +295,3 @@ def _require_kind(number: str, kind: NumberKind) -> None:
     if kind not in kinds:
         named = " or ".join(sorted(each.value for each in kinds))
         raise WrongKind(f"{number} is not sold as {kind.value}: look at it as {named}, and confirm the price of that.")
-
-
-def _money(price: NumberPrice) -> str:
-    whole, micros = divmod(price.amount_micros, 1_000_000)
-    return f"{whole}.{micros:06d}".rstrip("0").rstrip(".") + f" {price.currency}"

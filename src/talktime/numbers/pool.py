@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.accounts import audit
@@ -20,7 +20,7 @@ from talktime.errors import Conflict, NotFound
 from talktime.numbers import proof, rent
 from talktime.numbers.forms import e164, ordinary
 from talktime.numbers.models import CarrierPhase, PhoneNumber, PhoneStatus
-from talktime.numbers.rows import NoSuchNumber, NotAssigned, Which, find, locked
+from talktime.numbers.rows import NoSuchNumber, NotAssigned, Which, find, locked, one_by_one
 from talktime.webhooks.events import emit
 
 __all__ = ["NoSuchNumber", "NotAssigned", "Which", "e164", "locked", "ordinary"]
@@ -84,7 +84,7 @@ async def add(
     if owner is None and carrier_number_id is None and await proof.is_proven(db, None, number):
         # What the carrier has for us changed hands; of what is added by hand nobody knows.
         raise NotTheirs(f"{number} is proven to be a customer's own: name them as its owner.")
-    await _one_by_one(db, number)
+    await one_by_one(db, number)
     row = await find(db, number, lock=True)
     if row is not None and row.status is not PhoneStatus.RETURNED:
         if owner is not None and row.owner_id != owner:
@@ -283,11 +283,6 @@ async def require_user_and_agent(db: AsyncSession, user: uuid.UUID, agent: uuid.
         raise NotFound("There is no such agent.")
     if found.archived_at is not None:
         raise AgentArchived
-
-
-async def _one_by_one(db: AsyncSession, number: str) -> None:
-    """Whoever adds the same number at the same moment sees what the first one made."""
-    await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"number {number}", 0))))
 
 
 def _state(number: PhoneNumber) -> dict[str, audit.Value]:

@@ -24,6 +24,7 @@ from talktime.db.session import Database
 from talktime.errors import BadInput, Conflict, NotFound, ProviderError, TalktimeError
 from talktime.numbers.forms import ordinary
 from talktime.numbers.models import NumberProof, PhoneNumber, PhoneStatus
+from talktime.numbers.rows import one_by_one
 
 WHY = "whose own a number is concerns everybody who says so"
 VALID = timedelta(minutes=10)
@@ -210,7 +211,7 @@ async def caller_for(
 
 
 async def _prove(db: AsyncSession, proof: NumberProof, now: datetime) -> None:
-    await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"number {proof.number}", 0))))
+    await one_by_one(db, proof.number)
     await _require_not_ours(db, proof.number)
     await db.execute(
         update(NumberProof)

@@ -20,6 +20,7 @@ from talktime.db.base import new_id
 from talktime.db.session import Database
 from talktime.numbers import pool, rent
 from talktime.numbers.models import PhoneNumber, PhoneStatus
+from talktime.numbers.rows import locked
 
 WHY = "the rent of everybody's numbers falls due"
 GRACE = timedelta(days=14)
@@ -78,8 +79,7 @@ async def _charge_one(db: AsyncSession, number: uuid.UUID, user: uuid.UUID, now:
     """Charge one month of one number, if it is due and can be paid; None when nothing is due (any more)."""
     # First the account, which changing nothing locks, then the number: the order of everybody who posts.
     await money.set_limits(db, user)
-    found = select(PhoneNumber).where(PhoneNumber.id == number).with_for_update(key_share=True)
-    row = (await db.execute(found.execution_options(populate_existing=True))).scalar_one()
+    row = await locked(db, number)
     today = await rent.today(db, user, now)
     is_theirs = row.user_id == user and row.status is PhoneStatus.ASSIGNED
     if not is_theirs or row.rent_due_on is None or row.rent_due_on > today:

@@ -4,7 +4,7 @@ whose it is after that.
 
 import uuid
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.errors import Conflict, NotFound
@@ -49,3 +49,8 @@ async def find(db: AsyncSession, number: Which, *, lock: bool = False) -> PhoneN
     which = PhoneNumber.id == number if isinstance(number, uuid.UUID) else PhoneNumber.number == e164(number)
     query = select(PhoneNumber).where(which).execution_options(populate_existing=True)
     return (await db.execute(query.with_for_update(key_share=True) if lock else query)).scalar_one_or_none()
+
+
+async def one_by_one(db: AsyncSession, number: str) -> None:
+    """Whoever adds or proves the same number at the same moment sees what the first one made."""
+    await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"number {number}", 0))))

@@ -21,6 +21,7 @@ from talktime.db.session import Database
 from talktime.errors import ProviderError
 from talktime.numbers.models import CarrierPhase, PhoneNumber
 from talktime.numbers.pool import RELEASE, RINGS_HERE
+from talktime.numbers.rows import locked
 
 WHY = "carriers are told about everybody's numbers"
 _CLAIMED = timedelta(seconds=40)
@@ -43,6 +44,11 @@ class _Claimed:
 def doors_of(base_url: str, carrier: str) -> Doors:
     """Where calls to a number and their reports come to us."""
     return Doors(f"{base_url}/hooks/{carrier}/ring", f"{base_url}/hooks/{carrier}/report")
+
+
+def told_of(doors: Doors) -> dict[str, Any]:
+    """What the carrier was told when it took these doors (`carrier_told`)."""
+    return {**RINGS_HERE, "voice_url": doors.voice_url, "status_callback": doors.status_callback}
 
 
 async def tell_due(database: Database, carriers: Mapping[str, Numbers], base_url: str) -> int:
@@ -90,7 +96,7 @@ async def _tell(database: Database, numbers: Numbers, claimed: _Claimed, base_ur
             told: dict[str, Any] = dict(RELEASE)
         else:
             await numbers.configure(claimed.carrier_number_id, doors)
-            told = {**RINGS_HERE, "voice_url": doors.voice_url, "status_callback": doors.status_callback}
+            told = told_of(doors)
     except NumberGone as error:
         return await _settle(database, claimed, CarrierPhase.GONE, error=str(error))
     except ProviderError as error:
@@ -111,7 +117,7 @@ async def _settle(
 ) -> bool:
     """The carrier's word, unless something else is wanted by now: then it is told that, too."""
     async with database.transaction(everyone=WHY) as db:
-        row = await _locked(db, claimed.id)
+        row = await locked(db, claimed.id)
         if told is not None:
             row.carrier_told = told
         if row.carrier_wanted != claimed.wanted or row.carrier_number_id != claimed.carrier_number_id:
@@ -134,7 +140,7 @@ async def _put_off(database: Database, claimed: _Claimed, error: ProviderError) 
         wait = max(wait, timedelta(seconds=error.retry_after_seconds))
     _LOGGER.warning("a carrier was not reached about a number", number_id=str(claimed.id), tries=claimed.tries)
     async with database.transaction(everyone=WHY) as db:
-        row = await _locked(db, claimed.id)
+        row = await locked(db, claimed.id)
         row.carrier_error = str(error)
         if row.carrier_wanted == claimed.wanted:
             row.carrier_try_at = datetime.now(UTC) + wait
@@ -143,8 +149,3 @@ async def _put_off(database: Database, claimed: _Claimed, error: ProviderError) 
         if claimed.tries == _ALERT_TRIES:
             detail = {"number_id": str(row.id), "carrier": row.carrier, "error": str(error)[:200]}
             await raise_alert(db, "carrier_silent", row.user_id, detail, once=True)
-
-
-async def _locked(db: AsyncSession, number: uuid.UUID) -> PhoneNumber:
-    found = select(PhoneNumber).where(PhoneNumber.id == number).with_for_update(key_share=True)
-    return (await db.execute(found.execution_options(populate_existing=True))).scalar_one()

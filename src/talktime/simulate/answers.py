@@ -15,6 +15,9 @@ from starlette.responses import Response
 
 from talktime.security import is_loopback
 
+_CODES = {404: 20404, 429: 20429, 500: 20500, 503: 20503}
+"""The codes that Twilio gives with these statuses."""
+
 
 def in_json(value: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """An answer that programs read."""
@@ -32,6 +35,17 @@ def api_error(status: int, code: int, message: str) -> Response:
     """A refusal of a phone company's API."""
     more = f"https://www.twilio.com/docs/errors/{code}"
     return in_json({"code": code, "message": message, "more_info": more, "status": status}, status)
+
+
+def as_ordered(status: int, code: int = 0) -> Response:
+    """What the API answers when an order says that something goes wrong; without a code the one that goes with it."""
+    return api_error(status, code or _CODES.get(status, 20001), "As ordered")
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The fields of a form that are text."""
+    async with request.form(max_files=0, max_fields=50) as form:
+        return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
 def is_account(company: Account, request: Request, *, in_path: bool = True) -> bool:

@@ -13,11 +13,10 @@ from talktime.carriers.contract import LegState
 from talktime.simulate import twiml
 from talktime.simulate.orders import Faults, Order
 from talktime.simulate.post import Post
-from talktime.simulate.record import Record
+from talktime.simulate.record import STATES, Record
 from talktime.simulate.reports import Reports
 from talktime.simulate.stream import Emit
 
-_OUTCOMES = {"busy": LegState.BUSY, "no-answer": LegState.NO_ANSWER, "failed": LegState.FAILED}
 _EVENTS = {LegState.RINGING: "initiated", LegState.IN_PROGRESS: "answered"}
 
 
@@ -56,7 +55,7 @@ class Dialled:
         if order.dial_ring_seconds > verb.ring_seconds_max:
             return LegState.NO_ANSWER
         if order.dial != "answered":
-            return _OUTCOMES[order.dial]
+            return STATES[order.dial]
         self.record.answer()
         self._report("answered")
         await self._is_hung_up(min(order.dial_seconds, verb.seconds_max))

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from talktime.errors import BadInput
 from talktime.simulate import numbers_doors, twiml
-from talktime.simulate.answers import api_error, in_json, is_account, refusal_at_control_door
+from talktime.simulate.answers import api_error, as_ordered, form_of, in_json, is_account, refusal_at_control_door
 from talktime.simulate.dialled import Dialled
 from talktime.simulate.legs import Event, Leg
 from talktime.simulate.orders import Order
@@ -114,13 +114,11 @@ async def _fault(leg: Leg | Dialled | Outgoing) -> Response | None:
     await asyncio.sleep(faults.api_delay_seconds)
     if faults.api_status is None or (faults.api_refusals is not None and leg.api_asked > faults.api_refusals):
         return None
-    codes = {404: 20404, 429: 20429, 500: 20500, 503: 20503}
-    return api_error(faults.api_status, codes.get(faults.api_status, 20001), "As ordered")
+    return as_ordered(faults.api_status)
 
 
 async def _change(leg: Leg | Dialled | Outgoing, request: Request) -> Response:
-    async with request.form(max_files=0, max_fields=50) as form:
-        wanted = {name: value for name, value in form.items() if isinstance(value, str)}
+    wanted = await form_of(request)
     if leg.record.state.is_over:
         if "Status" in wanted:
             return api_error(404, 20404, f"The requested resource {request.url.path} was not found")

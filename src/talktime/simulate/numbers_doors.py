@@ -13,13 +13,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from talktime.simulate import twiml
-from talktime.simulate.answers import api_error, in_json, is_account, refusal_at_control_door
+from talktime.simulate.answers import api_error, as_ordered, form_of, in_json, is_account, refusal_at_control_door
 from talktime.simulate.numbers import NumberBooks, Owned
 from talktime.simulate.orders import NumberFault
 from talktime.simulate.outgoing import Outgoing
 
 PAGE_SIZE_MAX = 1000
-_CODES = {404: 20404, 429: 20429, 500: 20500, 503: 20503}
 Deed = Callable[[], Awaitable[Response]]
 
 
@@ -72,7 +71,7 @@ def routes(company: Company) -> list[Route]:
 
 async def place_call(company: Company, request: Request) -> Response:
     """`POST Calls`: a call of the account's own."""
-    form = await _form(request)
+    form = await form_of(request)
 
     async def deed() -> Response:
         if company.numbers.by_number(form.get("From", "")) is None:
@@ -96,7 +95,7 @@ async def _several(company: Company, request: Request) -> Response:
     if not is_account(company, request):
         return api_error(401, 20003, "Authenticate")
     if request.method == "POST":
-        form = await _form(request)
+        form = await form_of(request)
 
         async def buy() -> Response:
             return _sell(company, form)
@@ -156,7 +155,7 @@ async def _one(company: Company, request: Request) -> Response:
     owned = company.numbers.get(request.path_params["sid"])
     if owned is None:
         return api_error(404, 20404, f"The requested resource {request.url.path} was not found")
-    form = await _form(request)
+    form = await form_of(request)
 
     async def change() -> Response:
         return _change(company, owned, form)
@@ -220,15 +219,10 @@ async def _with_faults(company: Company, what: str, deed: Deed) -> Response:
 
 def _wrong(fault: NumberFault) -> Response:
     assert fault.status is not None
-    answer = api_error(fault.status, fault.code or _CODES.get(fault.status, 20001), "As ordered")
+    answer = as_ordered(fault.status, fault.code)
     if fault.retry_after_seconds is not None:
         answer.headers["retry-after"] = str(fault.retry_after_seconds)
     return answer
-
-
-async def _form(request: Request) -> dict[str, str]:
-    async with request.form(max_files=0, max_fields=50) as form:
-        return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
 async def _control(company: Company, request: Request) -> Response:
@@ -242,7 +236,7 @@ async def _control(company: Company, request: Request) -> Response:
             return Response(status_code=204)
     except ValidationError as error:
         return in_json({"detail": str(error)}, 422)
-    form = await _form(request)
+    form = await form_of(request)
     if form.get("drop"):
         company.numbers.drop(form["drop"])
     if form.get("put", "").startswith("+"):

@@ -14,10 +14,9 @@ from talktime.carriers.contract import LegState
 from talktime.simulate import twiml
 from talktime.simulate.numbers import Owned
 from talktime.simulate.orders import Faults, HangUp, Order, Pause
-from talktime.simulate.record import Record
+from talktime.simulate.record import STATES, Record
 
 Place = Callable[[Order], AsyncGenerator[dict[str, Any], None]]
-_OUTCOMES = {"busy": LegState.BUSY, "no-answer": LegState.NO_ANSWER, "failed": LegState.FAILED}
 _LISTENS_SECONDS = 0.2
 """A person listens faster here than it is said."""
 _PATIENCE_SECONDS = 30.0
@@ -52,7 +51,7 @@ class Outgoing:
                 await self._ring_ourselves(place, owned)
             elif owned is not None or outcome != "answered":
                 # A number without a voice address picks up and says nothing; to the caller that is a failure.
-                self.record.end(_OUTCOMES.get(outcome, LegState.FAILED))
+                self.record.end(STATES.get(outcome, LegState.FAILED))
             else:
                 self.record.answer()
                 heard(self.sentences)
@@ -79,7 +78,7 @@ class Outgoing:
                 if event["event"] == "answered":
                     self.record.answer()
                 elif event["event"] == "ended":
-                    ended = _ENDS.get(event["state"], LegState.COMPLETED)
+                    ended = STATES[event["state"]]
                     break
                 if self._hung_up.is_set():
                     break
@@ -106,12 +105,3 @@ class Outgoing:
     def set_limit(self, seconds: int) -> None:
         """End it `seconds` after it was answered."""
         asyncio.get_running_loop().call_later(seconds, self._hung_up.set)
-
-
-_ENDS = {
-    "completed": LegState.COMPLETED,
-    "busy": LegState.BUSY,
-    "no-answer": LegState.NO_ANSWER,
-    "canceled": LegState.CANCELED,
-    "failed": LegState.FAILED,
-}

@@ -20,6 +20,8 @@ _WIRE = {
     LegState.CANCELED: "canceled",
     LegState.FAILED: "failed",
 }
+STATES = {word: state for state, word in _WIRE.items()}
+"""The states by the words that go over the wire."""
 PRICE_SECONDS = 2.0
 """So long after the end a call gets its price; with the real one it is minutes."""
 _MICROS_PER_MINUTE = 8_500

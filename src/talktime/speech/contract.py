@@ -61,6 +61,11 @@ class Entry:
     answer: str
 
 
+def is_german(language: str) -> bool:
+    """Whether a language (BCP 47) is German, of whichever country; what we have in two languages is else in English."""
+    return language.lower().partition("-")[0] == "de"
+
+
 @dataclass(frozen=True, slots=True)
 class Brief:
     """Everything a provider may know of the agent, as plain values; the same for all calls of one agent version."""
@@ -73,7 +78,6 @@ class Brief:
     voice: str
     """Name of a voice, "" for the provider's default."""
     greeting: str
-    instructions: str
     entries: tuple[Entry, ...] = ()
     hours: Mapping[str, str] = field(default_factory=dict)
     """The opening hours as an agent would say them, by day: keys `monday` … `sunday`, and `week` for all of it."""

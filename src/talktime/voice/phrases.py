@@ -7,6 +7,8 @@ The rule here: none of them speaks of money, blames anybody, or promises what no
 
 from dataclasses import astuple, dataclass
 
+from talktime.speech.contract import is_german
+
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
@@ -84,13 +86,9 @@ _GERMAN_PEOPLE = PeoplePhrases(
 
 def phrases(language: str) -> Phrases:
     """The sentences of a language (BCP 47); English where we have none."""
-    return _GERMAN if _is_german(language) else _ENGLISH
+    return _GERMAN if is_german(language) else _ENGLISH
 
 
 def people_phrases(language: str) -> PeoplePhrases:
     """The same, about people."""
-    return _GERMAN_PEOPLE if _is_german(language) else _ENGLISH_PEOPLE
-
-
-def _is_german(language: str) -> bool:
-    return language.lower().split("-")[0] == "de"
+    return _GERMAN_PEOPLE if is_german(language) else _ENGLISH_PEOPLE

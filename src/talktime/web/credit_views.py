@@ -191,11 +191,6 @@ def before(month: date) -> date:
     return date(month.year - (month.month == 1), (month.month - 2) % 12 + 1, 1)
 
 
-def after(month: date) -> date:
-    """The first day of the next month."""
-    return date(month.year + (month.month == 12), month.month % 12 + 1, 1)
-
-
 def is_web_address(url: str) -> bool:
     """Whether this can stand in a header and in a link: somebody else sent it."""
     return url.startswith(("https://", "http://")) and url.isascii() and url.isprintable() and " " not in url

@@ -5,7 +5,6 @@ drawn or sent while a transaction is open.
 """
 
 import asyncio
-import re
 import uuid
 from datetime import UTC, date, datetime
 from typing import Annotated
@@ -26,8 +25,7 @@ from talktime.documents.export import stream_statement_csv
 from talktime.documents.invoice import render_invoice
 from talktime.documents.receipt import render_receipt_pdf
 from talktime.documents.statement import render_statement_pdf
-from talktime.errors import NotFound
-from talktime.http import drawing
+from talktime.http import drawing, months
 from talktime.http.context import context_of
 from talktime.payments import invoices
 from talktime.web import credit_views as views
@@ -38,7 +36,6 @@ from talktime.web.routing import PageRoute
 from talktime.web.who import signed_in
 from talktime.web.words import Clock
 
-_MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])", re.ASCII)
 _PAGE_LINES_MAX = 1_000
 """Of a page: half a megabyte, and as little of the loop's time as any other page takes."""
 _PAGE_NUMBER_MAX = 10**9
@@ -140,12 +137,9 @@ async def receipt_pdf(request: Request, call: uuid.UUID) -> Response:
 
 
 async def _asked(request: Request, month: str) -> tuple[Identity, date]:
-    """Who asks, and the first day of the month. Raises NotFound for what is no month."""
+    """Who asks, and the first day of the month. Raises NoSuchMonth."""
     identity = await signed_in(request)
-    found = _MONTH.fullmatch(month)
-    if found is None:
-        raise NotFound("There is no statement at this address: its month is written like 2026-11.")
-    return identity, date(int(found[1]), int(found[2]), 1)
+    return identity, months.first_of(month)
 
 
 def _line(line: StatementLine, clock: Clock) -> dict[str, str]:
@@ -185,7 +179,7 @@ def _earlier(month: date, opened: datetime | None, clock: Clock) -> str:
 
 def _later(month: date, clock: Clock) -> str:
     """The address of the next month, unless it has not begun."""
-    following = views.after(month)
+    following = statements.after(month)
     return f"/statements/{following:%Y-%m}" if following <= clock.local(clock.now).date() else ""
 
 

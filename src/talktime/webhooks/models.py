@@ -2,7 +2,7 @@
 
 A delivery is one event for one endpoint; it is the job of telling it, written in the transaction of the fact. What is
 put together of a call, and what a receiver answered, may hold what a caller said: both are emptied when they are
-forgotten (`sql/20_privacy.sql`), and everything of a delivery goes after 30 days.
+forgotten (`sql/30_privacy.sql`), and everything of a delivery goes after 30 days.
 """
 
 import uuid
@@ -60,7 +60,7 @@ class WebhookEndpoint(Model):
     events: Mapped[list[str]] = mapped_column(ARRAY(Text))
     """Types, groups as `call.*`, or `*`: `events.WANTED`."""
     secret: Mapped[bytes]
-    """What signs, sealed (`secrets.py`)."""
+    """What signs, sealed (`signing.py`)."""
     old_secret: Mapped[bytes | None]
     """What signs beside it until `old_secret_until`, so that a receiver can change over."""
     old_secret_until: Mapped[datetime | None]

@@ -13,8 +13,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime import log
-from talktime.accounts import audit
-from talktime.db.base import new_id
+from talktime.accounts import audit, mails
 from talktime.webhooks import ladder
 from talktime.webhooks.models import DeliveryState, DisabledReason, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from talktime.webhooks.post import Outcome
@@ -69,11 +68,13 @@ async def record(db: AsyncSession, tried: "Claimed", outcome: Outcome) -> None:
     endpoint.failing_since = endpoint.failing_since or now
     if delivery.state is not DeliveryState.PENDING:
         return  # switched off, or closed, while it was under way
-    wait = ladder.wait_after(delivery.tries)
-    if wait is None:
-        _end(delivery, DeliveryState.FAILED, now)
-    else:
-        delivery.due_at = now + max(rest, timedelta(seconds=wait))
+    # Asked for once more while it was under way, it stands below the ladder, and is due already.
+    if delivery.tries > 0:
+        wait = ladder.wait_after(delivery.tries)
+        if wait is None:
+            _end(delivery, DeliveryState.FAILED, now)
+        else:
+            delivery.due_at = now + max(rest, timedelta(seconds=wait))
     reason = await _reason_to_disable(db, endpoint, delivery, outcome, now)
     if reason is not None:
         await _disable(db, endpoint, reason, now)
@@ -124,18 +125,8 @@ async def _disable(db: AsyncSession, endpoint: WebhookEndpoint, reason: Disabled
     await skip_waiting(db, endpoint.user_id, endpoint.id, now)
     detail: dict[str, audit.Value] = {"endpoint_id": str(endpoint.id), "reason": reason.value}
     await audit.record(db, endpoint.user_id, None, "webhook.disabled", after=detail)
-    # The notices stand above this file, not below it: so it is written as the database's functions do.
-    await db.execute(
-        _TELL,
-        {
-            "user": endpoint.user_id,
-            "id": new_id(),
-            "kind": NOTICE,
-            "subject": f"{endpoint.id}:{endpoint.revision}",
-            "endpoint": str(endpoint.id),
-            "reason": reason.value.lower(),
-        },
-    )
+    told = {"endpoint_id": str(endpoint.id), "reason": reason.value.lower()}
+    await mails.have_told(db, endpoint.user_id, NOTICE, f"{endpoint.id}:{endpoint.revision}", told)
     _LOGGER.info("an endpoint was switched off", endpoint_id=str(endpoint.id), reason=reason.value)
 
 
@@ -154,8 +145,3 @@ def _end(delivery: WebhookDelivery, state: DeliveryState, now: datetime) -> None
 
 
 _CALL = text("SELECT forgotten_at FROM calls WHERE user_id = :user AND id = :call FOR KEY SHARE")
-_TELL = text(
-    "INSERT INTO notices (user_id, id, kind, subject, detail) VALUES (:user, :id, :kind, :subject,"
-    " jsonb_build_object('endpoint_id', CAST(:endpoint AS text), 'reason', CAST(:reason AS text)))"
-    " ON CONFLICT DO NOTHING"
-)

@@ -31,7 +31,6 @@ BRIEF = Brief(
     language="en",
     voice="",
     greeting="Harbour Bikes, hello.",
-    instructions="Be kind.",
     entries=(
         Entry("parking", ("Where can I park?", "Is there parking?"), "There is free parking behind the shop."),
         Entry("repairs", ("How long does a repair take?",), "A repair takes two days."),

@@ -12,9 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from talktime.errors import ProviderError
-from talktime.speech.contract import BYTES_PER_MS, SAMPLE_RATE, Brief
+from talktime.speech.contract import BYTES_PER_MS, SAMPLE_RATE, Brief, is_german
 from talktime.speech.offline.espeak_library import espeak, is_installed
-from talktime.speech.offline.sentences import is_german
 from talktime.speech.resample import Resampler
 
 _WORDS_PER_MINUTE = 160

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from talktime.speech.contract import is_german
 from talktime.speech.offline.espeak_library import espeak, is_installed
-from talktime.speech.offline.sentences import is_german
 
 # From the International Phonetic Alphabet; longer ones first, so that diphthongs are not read as two vowels.
 _PHONES: tuple[tuple[str, str], ...] = (

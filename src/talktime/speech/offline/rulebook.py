@@ -12,13 +12,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from talktime.speech.contract import Brief, CallTool, Message, Moment, Say, Tool
+from talktime.speech.contract import Brief, CallTool, Message, Moment, Say, Tool, is_german
 from talktime.speech.offline import hours_question
 from talktime.speech.offline.matching import Match, Matcher
 from talktime.speech.offline.phrasebook import Phrasebook
 from talktime.speech.offline.phrasebook_de import GERMAN
 from talktime.speech.offline.phrasebook_en import ENGLISH
-from talktime.speech.offline.sentences import is_german, words
+from talktime.speech.offline.sentences import words
 
 _BRIEFS_MAX = 256
 _ANSWERS_MAX = 3

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from talktime.speech.contract import Brief
+from talktime.speech.contract import Brief, is_german
 from talktime.speech.offline import sentences_de, sentences_en
 
 _QUESTION_WEIGHT = 12
@@ -54,10 +54,6 @@ def number_words(number: int, language: str) -> str:
     if number > 9999:
         return " ".join(table.ONES[int(digit)] for digit in str(number))
     return str(table.number(number))
-
-
-def is_german(language: str) -> bool:
-    return language.lower().startswith("de")
 
 
 def _reworded(

@@ -16,10 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from talktime.errors import ProviderError
-from talktime.speech.contract import Brief, Heard
+from talktime.speech.contract import Brief, Heard, is_german
 from talktime.speech.offline import sphinx_worker as worker
 from talktime.speech.offline.espeak_library import is_installed as espeak_is_installed
-from talktime.speech.offline.sentences import is_german
 
 _NO_CALL = bytes(4)
 _PREPARE_SECONDS_MAX = 30.0

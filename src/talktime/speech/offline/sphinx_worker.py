@@ -159,17 +159,15 @@ class Worker:
 def write_brief(brief: Brief) -> bytes:
     """A brief as it travels to the worker, which hears: what a language model is told stays behind."""
     entries = [[entry.key, entry.questions, entry.answer] for entry in brief.entries]
-    parts = [brief.key, brief.business, brief.language, brief.voice, brief.greeting, brief.instructions]
+    parts = [brief.key, brief.business, brief.language, brief.voice, brief.greeting]
     return gzip.compress(json.dumps([parts, entries, dict(brief.hours), brief.phrases]).encode(), 1)
 
 
 def read_brief(body: bytes) -> Brief:
     parts, entries, hours, phrases = json.loads(gzip.decompress(body))
     known = tuple(Entry(key, tuple(questions), answer) for key, questions, answer in entries)
-    key, business, language, voice, greeting, instructions = parts
-    return Brief(
-        key, business, language, voice, greeting, instructions, entries=known, hours=hours, phrases=tuple(phrases)
-    )
+    key, business, language, voice, greeting = parts
+    return Brief(key, business, language, voice, greeting, entries=known, hours=hours, phrases=tuple(phrases))
 
 
 def run(requests: BinaryIO, answers: BinaryIO) -> None:
