@@ -510,6 +510,18 @@ async def test_a_call_that_cannot_be_told_hurts_no_other(database: Database) -> 
     assert len(broken.goodbyes) == 1
 
 
+async def test_a_process_that_lags_says_goodbye_all_the_same(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It looks more rarely than it asks again.
+    monkeypatch.setattr(metering, "_TICK_SECONDS", 0.15)
+    carol = await new_person(database, "Carol", credits=7, rate=A_SECOND)
+    caller = await talking(database, carol)
+    async with metered(database, caller):
+        await until(lambda: bool(caller.cuts), 15)
+    assert (len(caller.goodbyes), len(caller.cuts)) == (1, 1)
+
+
 async def test_lost_calls_that_cannot_be_told_hurt_no_other(database: Database, alice: Person, bob: Person) -> None:
     callers = [
         await talking(database, alice, ago=10, faulty=True),

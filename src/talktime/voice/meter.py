@@ -123,14 +123,20 @@ class Meter:
             call.on_cut()
         elif left > EXTEND_BEFORE_CUT_SECONDS or call.said_goodbye:
             return
+        elif left <= GOODBYE_BEFORE_CUT_SECONDS and self._has_asked(call, now):
+            # We have asked and got too little, or no answer in time. Before asking again: a process that lags by more
+            # than that wait would else ask at every look, and cut without a word.
+            call.said_goodbye = True
+            call.on_goodbye(left)
         elif not call.busy and now - call.asked >= ASK_AGAIN_SECONDS:
             call.busy = True
             call.asked = now
             asking.append(call)
-        elif left <= GOODBYE_BEFORE_CUT_SECONDS and (not call.busy or now - call.asked >= ASK_AGAIN_SECONDS):
-            # We have asked and got too little, or no answer in time.
-            call.said_goodbye = True
-            call.on_goodbye(left)
+
+    def _has_asked(self, call: Metered, now: float) -> bool:
+        """Whether more time was asked for before this end, and the answer is there or is not waited for any longer."""
+        is_asked = call.asked >= call.cut - EXTEND_BEFORE_CUT_SECONDS
+        return is_asked and (not call.busy or now - call.asked >= ASK_AGAIN_SECONDS)
 
     def _ask(self, calls: Sequence[Metered]) -> None:
         """Ask for more time: for several calls at once in one transaction, unless that has failed before."""
