@@ -4,6 +4,7 @@ Tests commit. Nothing is rolled back and nothing cleaned: each test makes new pe
 """
 
 import os
+import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -28,7 +29,11 @@ def unkept_logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # Until a test sets up others: as ever, but without every variable of every frame of an error, which takes a second
     # to draw, and as long stands all that runs in the same loop.
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
+    # And on standard error: what a command prints is its answer, whoever else in this process logs meanwhile.
+    structlog.configure(
+        processors=[*structlog.get_config()["processors"][:-1], plain],
+        logger_factory=lambda *_names: structlog.PrintLogger(sys.stderr),
+    )
     yield
     structlog.reset_defaults()
 
