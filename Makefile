@@ -10,7 +10,7 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check --no-input
 OLDEST ?= /usr/lib/postgresql/15/bin
 SYNC    = $(PIP) install --quiet --no-deps --no-compile --require-hashes -r
 
-.PHONY: run setup test test-long check bench-ledger bench-sign-in bench-http format lock demo-wavs clean
+.PHONY: run setup test test-long check screenshots bench-ledger bench-sign-in bench-http bench-pages format lock demo-wavs clean
 
 run: setup
 	@exec $(BIN)/talktime serve --demo
@@ -38,6 +38,10 @@ check: $(VENV)/.talktime-dev
 	$(BIN)/python scripts/check_openapi.py
 	$(BIN)/python -m scripts.client check
 
+# Every page in both themes and two widths, as pictures in screenshots/; ARGS="--who customer /calls" for some of them.
+screenshots: $(VENV)/.talktime-dev
+	$(BIN)/python -m scripts.screenshots $(ARGS)
+
 # The books against pgbench's tpcb-like on a server of its own, in turn, in one run; ARGS=--quick for a minute of it.
 bench-ledger: $(VENV)/.talktime-dev
 	$(BIN)/python -m bench.ledger $(ARGS)
@@ -49,6 +53,10 @@ bench-sign-in: $(VENV)/.talktime-dev
 # Lists, rings and events over HTTP against real processes; ARGS=--quick for two minutes of it.
 bench-http: $(VENV)/.talktime-dev
 	$(BIN)/python -m bench.http $(ARGS)
+
+# How long the server takes for each page with a year of calls in one account; ARGS=--quick for a tenth of it.
+bench-pages: $(VENV)/.talktime-dev
+	$(BIN)/python -m bench.pages $(ARGS)
 
 format: $(VENV)/.talktime-dev
 	$(BIN)/ruff format .

@@ -17,6 +17,8 @@ from talktime.db.session import Database, connect
 from tests.people import Person, new_person
 from tests.schema import deploy
 
+pytest_plugins = ["tests.rendered"]
+
 
 @pytest.fixture(autouse=True)
 def unkept_logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

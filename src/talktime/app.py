@@ -30,6 +30,7 @@ from talktime.carriers.simulated import Simulated
 from talktime.carriers.twilio import Twilio
 from talktime.db.session import connect
 from talktime.errors import ProviderError
+from talktime.hooks import browser as browser_hooks
 from talktime.hooks import calls as call_hooks
 from talktime.hooks import live, media
 from talktime.hooks import mail as mail_hooks
@@ -112,6 +113,7 @@ def create_app(
     # Routes are looked through in this order, and callers wait for the first ones.
     if "voice" in parts:
         app.include_router(call_hooks.router)
+        app.include_router(browser_hooks.router)  # before those of all carriers, one of which a browser is not
         app.include_router(media.router)
     if "web" in parts:
         app.include_router(payment_hooks.router)
@@ -220,6 +222,7 @@ def _register(context: Context) -> Callable[[], Coroutine[object, object, None]]
         deliveries_days=settings.keep_deliveries_days,
     )
     rounds.tell_days_regularly(jobs, database)
+    rounds.count_regularly(jobs, database)
     return drain_regularly
 
 

@@ -52,6 +52,8 @@ class ProviderEvent(Model):
 
     __table_args__ = (
         Index("uq_provider_events_event", "provider", "account", "event_id", unique=True),
+        # When each provider was last heard of, and how often.
+        Index("ix_provider_events_received_at", "provider", "received_at"),
         Index(
             "ix_provider_events_unhandled",
             "received_at",

@@ -3,22 +3,30 @@ and never did when it rolls back.
 
 Handlers are registered by `app`, so that this file knows nobody above it. Arguments are ids and plain numbers, never
 personal data. Every handler can run twice.
+
+The queue itself forgets: a job that is done is deleted, and why one failed stands nowhere. So `JobRun` keeps of a try
+that failed what kind of error it was and where, and of a job that comes by the clock when it last came to its end.
 """
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import procrastinate
 import psycopg
-from procrastinate import BaseRetryStrategy, PsycopgConnector, RetryDecision
+from procrastinate import BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision
 from procrastinate.jobs import Job, Status
 from psycopg_pool import PoolTimeout
-from sqlalchemy import text
+from sqlalchemy import BigInteger, Index, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
 
+import talktime
 from talktime import log
+from talktime.db.base import CreatedAt, Model
 from talktime.db.roles import EVERYONE
 from talktime.errors import ProviderError
 
@@ -33,6 +41,39 @@ _ENQUEUE_ONCE = text(
     " ON CONFLICT DO NOTHING"
 )
 """What the library offers for this fails where one waits already, and with it the caller's transaction."""
+
+
+RUNS_KEPT_DAYS = 7
+_NOTE = """
+    INSERT INTO job_runs (job_id, name, tries, ended_at, error) VALUES (%(job)s, %(name)s, %(tries)s, now(), %(error)s)
+    ON CONFLICT (job_id) DO UPDATE SET tries = excluded.tries, ended_at = excluded.ended_at, error = excluded.error
+"""
+_FORGET = text("DELETE FROM job_runs WHERE ended_at < now() - make_interval(days => :days) RETURNING 1")
+_SOURCES = Path(talktime.__path__[0])
+
+
+class JobRun(Model):
+    """How the last try of a job ended, where the queue keeps nothing of it. Kept for a week."""
+
+    __tablename__ = "job_runs"
+
+    job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    """The queue's number of it."""
+    name: Mapped[str]
+    tries: Mapped[int]
+    ended_at: Mapped[CreatedAt]
+    error: Mapped[str | None]
+    """The kind of error and the place in our code, never its words: those may hold anything. None: it was done."""
+
+    __table_args__ = (
+        # Those that were done, for the operator's list.
+        Index("ix_job_runs_done", "job_id", postgresql_where=text("error IS NULL")),
+    )
+
+
+async def forget_runs(db: AsyncSession) -> int:
+    """Forget how jobs ended a week ago; gives how many. Needs a transaction that is everyone's."""
+    return len((await db.execute(_FORGET, {"days": RUNS_KEPT_DAYS})).all())
 
 
 class _Ladder(BaseRetryStrategy):
@@ -90,16 +131,43 @@ class Jobs:
 
     def handle(self, name: str, handler: Handler) -> None:
         """Say who does the jobs of this name."""
-        self._app.task(name=name, retry=_Ladder())(handler)
+
+        async def noted(context: JobContext, /, **arguments: Any) -> None:
+            try:
+                await handler(**arguments)
+            except Exception as error:
+                await self._note(context, error)
+                raise
+
+        self._app.task(name=name, retry=_Ladder(), pass_context=True)(noted)
 
     def handle_regularly(self, cron: str, name: str, handler: Callable[[], Awaitable[object]]) -> None:
         """Say who does a job that comes by the clock (UTC), once for all workers."""
 
-        async def at(timestamp: int) -> None:
+        async def at(context: JobContext, timestamp: int) -> None:
             del timestamp  # which minute it was meant for makes no difference to any of them
-            await handler()
+            try:
+                await handler()
+            except Exception as error:
+                await self._note(context, error)
+                raise
+            await self._note(context, None)
 
-        self._app.periodic(cron=cron)(self._app.task(name=name, queueing_lock=name)(at))
+        self._app.periodic(cron=cron)(self._app.task(name=name, queueing_lock=name, pass_context=True)(at))
+
+    async def _note(self, context: JobContext, error: Exception | None) -> None:
+        """Keep how a try ended. What keeps this from being written is no reason for the job to have another end."""
+        job = context.job
+        try:
+            await self._app.connector.execute_query_async(
+                _NOTE,
+                job=job.id,
+                name=job.task_name,
+                tries=job.attempts + 1,
+                error=None if error is None else _kind_and_place(error),
+            )
+        except (procrastinate.exceptions.ConnectorException, psycopg.Error, PoolTimeout, OSError) as trouble:
+            _LOGGER.warning("how a job ended was not kept", job=job.task_name, error=type(trouble).__name__)
 
     async def enqueue(self, db: AsyncSession, name: str, **arguments: str | int) -> None:
         """Add a job inside the caller's transaction."""
@@ -141,3 +209,14 @@ class Jobs:
             if task is not None and task.cancelling():
                 raise asyncio.CancelledError
             await asyncio.sleep(_AGAIN_SECONDS)
+
+
+def _kind_and_place(error: BaseException) -> str:
+    """What kind of error it was, and the last line of our own code that it came through."""
+    ours = [
+        f"{Path(frame.filename).relative_to(_SOURCES)}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(_SOURCES) and Path(frame.filename).name != "jobs.py"
+    ]
+    kind = type(error).__name__
+    return f"{kind} in {ours[-1]}" if ours else kind

@@ -17,11 +17,11 @@ from talktime.accounts import audit_log, idempotency, links, people, sessions, t
 from talktime.alerts import marks, raise_alert
 from talktime.alerts.board import Detail
 from talktime.alerts.digest import mail_alerts
-from talktime.calls import mails, retention
+from talktime.calls import mails, operating, retention, usage
 from talktime.calls.retention import Keep
 from talktime.credits import verify
 from talktime.db.session import Database
-from talktime.jobs import Jobs
+from talktime.jobs import Jobs, forget_runs
 from talktime.mail.send import Mailer
 from talktime.notices.send import Gather, send_notices
 from talktime.privacy import closing
@@ -37,6 +37,9 @@ PRUNE_ACCOUNTS_JOB = "accounts.prune"
 RETAIN_JOB = "calls.retain"
 PRUNE_WEBHOOKS_JOB = "webhooks.prune"
 DIGEST_JOB = "notices.digests"
+COUNT_USE_JOB = "calls.count_use"
+COUNT_QUARTERS_JOB = "operating.count"
+COUNT_QUARTERS_AT_NIGHT_JOB = "operating.count_at_night"
 FINISH_CLOSING_JOB = "privacy.finish_left_over"
 PRUNE_WHY = "what nobody can use any more is forgotten, whoever's it was"
 _MAIL_SECONDS = 15.0
@@ -93,6 +96,16 @@ def tell_days_regularly(jobs: Jobs, database: Database) -> None:
     jobs.handle_regularly("*/10 * * * *", DIGEST_JOB, partial(mails.have_days_told, database))
 
 
+def count_regularly(jobs: Jobs, database: Database) -> None:
+    """What the dashboard shows of days that are over, so that nobody waits for a year to be counted."""
+    # Somewhere a day ends at every quarter of an hour; ten minutes later its last call is committed.
+    jobs.handle_regularly("12,27,42,57 * * * *", COUNT_USE_JOB, partial(usage.count_days, database))
+    jobs.handle_regularly("1,16,31,46 * * * *", COUNT_QUARTERS_JOB, partial(operating.count_quarters, database))
+    jobs.handle_regularly(
+        "35 4 * * *", COUNT_QUARTERS_AT_NIGHT_JOB, partial(operating.count_quarters_at_night, database)
+    )
+
+
 def forget_regularly(
     jobs: Jobs,
     database: Database,
@@ -111,10 +124,17 @@ def forget_regularly(
 
 
 async def prune_accounts(database: Database) -> int:
-    """Forget sessions that ended, links that ran out and empty buckets of the throttle; gives how many."""
+    """Forget sessions that ended, links that ran out, empty buckets, and how jobs ended; gives how many."""
     gone = 0
     # First visits, which are written down before they are forgotten.
-    for prune in (people.note_ended_visits, sessions.prune, links.prune, throttle.prune, idempotency.prune):
+    for prune in (
+        people.note_ended_visits,
+        sessions.prune,
+        links.prune,
+        throttle.prune,
+        idempotency.prune,
+        forget_runs,
+    ):
         # Each by itself: none of them waits with rows locked for what another one finds.
         async with database.transaction(everyone=PRUNE_WHY) as db:
             gone += await prune(db)

@@ -146,7 +146,9 @@ NOT_VERBS: Mapping[str, str] = {
 }
 """What takes an actor and writes no entry, each with the reason."""
 ELSEWHERE: Mapping[str, str] = {
+    "alerts.queue.do_again": "tests/test_jobs_queue.py",
     "numbers.buying.buy": "tests/numbers/test_buying.py",
+    "numbers.choosing.take": "tests/numbers/test_pool.py",
     "numbers.drift.take_in": "tests/numbers/test_drift.py",
     "privacy.closing.close_account": "tests/privacy/test_closing.py",
     "privacy.closing.finish": "tests/privacy/test_closing.py",

@@ -91,6 +91,11 @@ async def test_each_filter_shows_what_it_says_and_all_of_it(full: Full) -> None:
         (CallFilter(agent=one.agent_id), lambda call: call.agent_id == one.agent_id),
         (CallFilter(number=one.number_id), lambda call: call.number_id == one.number_id),
         (CallFilter(outcome="message"), lambda call: call.outcome == "message"),
+        (
+            CallFilter(end_reasons=("line_dead", "after_hours")),
+            lambda call: call.end_reason in ("line_dead", "after_hours"),
+        ),
+        (CallFilter(end_reasons=("caller_hung_up",)), lambda call: call.end_reason == "caller_hung_up"),
         (CallFilter(began_from=middle), lambda call: call.started_at >= middle),
         (CallFilter(began_before=middle), lambda call: call.started_at < middle),
         (CallFilter(status=CallStatus.COMPLETED), lambda call: call.status == CallStatus.COMPLETED),
@@ -140,6 +145,7 @@ LISTS = {
     "not answered": (CallFilter(status=CallStatus.NO_ANSWER), "ix_calls_no_answer"),
     "ringing": (CallFilter(status=CallStatus.RINGING), "ix_calls_open"),
     "outcome": (CallFilter(outcome="message"), "ix_calls_user_id_outcome"),
+    "end reasons": (CallFilter(end_reasons=("after_hours",)), "ix_calls_user_id_end_reason"),
     "caller": (CallFilter(caller="+4915112345678"), "ix_calls_user_id_caller"),
 }
 """Each filter, and the index that it reads. Nearly every call is COMPLETED: then all are read, and few passed over."""

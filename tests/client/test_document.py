@@ -49,7 +49,8 @@ async def test_every_block_runs(
     assert "Europe/Berlin ['account:read'" in said
     assert "OPEN http" in said
     assert "url " in said
-    assert (made["version"].version_no, made["purchase"].credits) == (1, 1000)
+    # Whichever pack stands first: other tests sell, too.
+    assert (made["version"].version_no, made["purchase"].credits) == (1, made["pack"].credits)
     [bought] = await counter.purchases(alice)
     assert bought.id == made["purchase"].id
     body = envelope("credits.low", datetime.now(UTC), 1, orjson.dumps({"balance": 3, "threshold": 9}).decode())

@@ -34,6 +34,9 @@ _ROWS = (
         "INSERT INTO charge_claims (user_id, call_id, reason, state, automatic, credits)"
         " VALUES (:user, :call, 'spam', 'REQUESTED', false, 5)"
     ),
+    "INSERT INTO turn_corrections (user_id, call_id, turn_no, text) VALUES (:user, :call, 1, 'Say it so.')",
+    "INSERT INTO use_days VALUES (:user, '2026-01-01', :new, 1, 60, 15)",
+    "INSERT INTO use_counts VALUES (:user, 'Europe/Berlin', '2026-01-02', 1)",
     (
         "INSERT INTO credit_reversals (user_id, reference, purchase_id, type, asked, taken)"
         " VALUES (:user, 'refund:x', :purchase, 'REFUND', 5, 0)"

@@ -16,7 +16,7 @@ from talktime.carriers.simulated import SimulatedAccount
 from talktime.carriers.twilio_signature import HEADER, sign
 from talktime.credits.verify import verify
 from talktime.hooks import media
-from talktime.hooks.token import media_parameters
+from talktime.http.media_token import media_parameters
 from tests.hooks.company import assert_still_rings, ringing, token_of
 from tests.house import TALK, House, new_sid
 from tests.people import Person, account_of, charges, new_person

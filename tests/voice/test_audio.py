@@ -63,7 +63,7 @@ def sent() -> list[list[str]]:
 
 @pytest.fixture
 def line(clock: Clock, sent: list[list[str]]) -> Line:
-    def send(message: str) -> bool:
+    def send(message: str | bytes) -> bool:
         sent.append(json.loads(message))
         return True
 

@@ -9,7 +9,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +21,7 @@ from talktime.accounts import keys, links, passwords, sessions
 from talktime.accounts.models import LinkPurpose
 from talktime.alerts import raise_alert
 from talktime.app import create_app
+from talktime.calls import corrections
 from talktime.credits import adjustments, money
 from talktime.credits.models import Approval, CreditPack, NotCharged
 from talktime.db.base import new_id
@@ -28,11 +29,14 @@ from talktime.db.session import Database, connect
 from talktime.http.context import Context
 from talktime.http.security import cookie_name
 from talktime.notices.choices import path_off
+from talktime.numbers.models import NumberProof, PhoneNumber
 from talktime.payments import invoices
 from talktime.security import token_hash
 from talktime.settings import Settings
 from talktime.speech.choose import Trio
 from talktime.web.assets import address_of
+from talktime.webhooks import deliveries, endpoints
+from talktime.webhooks.endpoints import Keeping
 from tests.db.everything import become_owner
 from tests.house import Parrot, Scripted, Tones
 from tests.payments.counter import Counter, open_counter
@@ -125,15 +129,28 @@ async def make_people(world: World) -> Cast:
         await finish(database, alice, call, 40)
     await world.do("UPDATE calls SET summary = :said WHERE id = :call", said=f"About {tag}.", call=calls[0])
     purchase, payment = await world.counter.bought(alice, world.pack)
+    keeping = Keeping(world.settings.secret)
     async with database.transaction(user=alice.id) as db:
+        made = await endpoints.create(db, alice.id, keeping, url=f"https://crm.example.org/{tag}", events=["*"])
+        endpoint, delivery = made[0].id, await deliveries.test(db, alice.id, made[0].id)
         [invoice] = await invoices.of_purchase(db, alice.id, purchase.id)
+        await corrections.record(db, alice.id, calls[0], 1, f"What {tag} should have been told.")
         await money.claim(db, alice.id, calls[1], NotCharged.SPAM)
     async with database.transaction(everyone=WHY) as db:
+        number_id = await db.scalar(
+            text("SELECT id FROM phone_numbers WHERE number = :number"), {"number": alice.number}
+        )
+        proof = NumberProof(
+            user_id=alice.id, number=caller, carrier="simulated", expires_at=datetime.now(UTC) + timedelta(minutes=10)
+        )
+        db.add(proof)
+        await db.flush()
         await raise_alert(db, "unknown_payment", alice.id, {"payment_id": tag})
         alert = await db.scalar(text("SELECT id FROM alerts WHERE detail ->> 'payment_id' = :tag"), {"tag": tag})
         approval = await adjustments.request(
             db, user=alice.id, reference=tag, amount=500, reason=f"for {tag}", actor=bert.id, limit=10
         )
+        event = await db.scalar(text("SELECT id FROM provider_events WHERE handled_at IS NOT NULL LIMIT 1"))
         users = {"hash": world.password_hash, "users": [alice.id, bob.id, ada.id]}
         await db.execute(text("UPDATE users SET password_hash = :hash WHERE id = ANY (:users)"), users)
         # What is granted at once nobody has to decide.
@@ -143,15 +160,20 @@ async def make_people(world: World) -> Cast:
     emails = {each.id: f"{name}{tag}.{each.id.hex}@example.org" for name, each in _named(alice, bob, ada)}
     email = emails[alice.id]
     things = {
-        "call": str(calls[0]), "claimed": str(calls[1]), "invoice": str(invoice.id), "user": str(alice.id),
-        "alert": str(alert), "approval": str(approval.id), "purchase_key": purchase.request_key or "",
+        "call": str(calls[0]), "agent": str(alice.agent), "turn": "1", "claimed": str(calls[1]),
+        "invoice": str(invoice.id), "user": str(alice.id), "alert": str(alert), "approval": str(approval.id),
+        "purchase_key": purchase.request_key or "",
+        "agent_id": str(alice.agent), "version_no": "1", "day": "2026-12-25",
         "password": PASSWORD, "month": f"{datetime.now(UTC):%Y-%m}", "pack": str(world.pack.id), "email": email,
-        "number": caller, "choice": "digest",
+        "number": caller, "choice": "digest", "number_id": str(number_id), "proof_id": str(proof.id),
+        "endpoint": str(endpoint), "delivery": str(delivery),
         "proof": path_off(world.settings.secret, alice.id, "digest").rpartition("/")[2],
+        "purchase": str(purchase.id), "event": str(event), "job": str(2**40), "kind": "CALL",
         "leg": str(new_id()), "carrier": "simulated", "gateway": "simulated", "code": "de",
         "name": address_of("look.css").rpartition("/")[2],
     }  # fmt: skip
     hers = {str(call) for call in calls} | {alice.number, caller, email, payment, invoice.number, tag}
+    hers |= {f"https://crm.example.org/{tag}", str(number_id), str(proof.id), str(endpoint), str(delivery)}
     hers |= {str(each) for each in (alice.id, alice.agent, purchase.id, invoice.id, alert, approval.id)}
     return Cast(
         world, alice, bob, ada, emails, things, frozenset(hers - {tag}) | {f"Alice{tag}", f"What {tag}", f"About {tag}"}
@@ -167,6 +189,8 @@ async def fill(people: Cast, path: str) -> str:
     things = dict(people.things)
     if path.startswith("/operator/money/claims"):
         things["call"] = things["claimed"]
+    if path.startswith("/operator/numbers") and path.endswith(("/release", "/give-up")):
+        things["number_id"] = await free_number(people)
     for begin, purpose in _LINKS.items():
         if path.startswith(f"{begin}/{{token}}"):
             things["token"] = await make_link(people, purpose)
@@ -256,6 +280,15 @@ async def token_of(browser: httpx.AsyncClient) -> str:
     found = re.search(r'name="csrf" value="([^"]+)"', answer.text)
     assert found, answer.text
     return found[1]
+
+
+async def free_number(people: Cast) -> str:
+    """A number of the pool that nobody has."""
+    async with people.world.database.transaction(everyone=WHY) as db:
+        number = PhoneNumber(number=f"+1555{uuid.uuid4().int % 10**7:07d}", carrier="simulated")
+        db.add(number)
+        await db.flush()
+        return str(number.id)
 
 
 async def make_link(people: Cast, purpose: LinkPurpose) -> str:

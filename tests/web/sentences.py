@@ -12,14 +12,36 @@ from collections.abc import Iterator
 from types import ModuleType
 
 import talktime.accounts
+import talktime.agents
+import talktime.alerts
+import talktime.calls
+import talktime.credits
 import talktime.http
 import talktime.notices
+import talktime.numbers
+import talktime.payments
 import talktime.privacy
 import talktime.web
+import talktime.webhooks
+from talktime.agents import checking
+from talktime.alerts.kinds import KINDS
 from talktime.errors import TalktimeError
 from talktime.web import language, render
 
-PACKAGES = (talktime.accounts, talktime.notices, talktime.privacy, talktime.http, talktime.web)
+PACKAGES = (
+    talktime.accounts,
+    talktime.agents,
+    talktime.alerts,
+    talktime.calls,
+    talktime.credits,
+    talktime.http,
+    talktime.notices,
+    talktime.numbers,
+    talktime.payments,
+    talktime.privacy,
+    talktime.web,
+    talktime.webhooks,
+)
 
 
 def in_templates() -> dict[str, str]:
@@ -40,7 +62,7 @@ def in_templates() -> dict[str, str]:
 
 def in_pages() -> tuple[dict[str, str], dict[str, str]]:
     """The sentences that the code of pages says, and what else it has translated: `_(…)` of what it looks up."""
-    said: dict[str, str] = {}
+    said: dict[str, str] = dict.fromkeys(KINDS.values(), "alerts/kinds.py")
     looked_up: dict[str, str] = {}
     for module, tree in _trees(talktime.web):
         if module is language:
@@ -73,7 +95,19 @@ def in_errors() -> dict[str, str]:
                     given = first.value
                 if isinstance(given, str):
                     found[given] = f"{module.__name__}:{call.lineno}"
-    return found
+    return found | in_checks()
+
+
+def in_checks() -> dict[str, str]:
+    """What may be wrong with what somebody writes for an agent: every sentence that stands in there."""
+    tree = ast.parse(inspect.getsource(checking))
+    described = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in described)
+    return {
+        node.value: f"{checking.__name__}:{node.lineno}"
+        for node in texts
+        if isinstance(node.value, str) and re.fullmatch(r"[A-Z].*\.", node.value)
+    }
 
 
 def placeholders(sentence: str) -> list[str]:

@@ -34,10 +34,10 @@ async def test_a_short_call_is_given_back_at_once_three_times_a_month(
     for call in calls:
         assert "This was not a real call" in (await as_alice.get(f"/calls/{call}")).text
         said = await as_alice.post(f"/calls/{call}/claim", data={"reason": "spam"})
-        assert (said.status_code, said.headers["location"]) == (303, f"/calls/{call}")
+        assert (said.status_code, said.headers["location"]) == (303, f"/calls/{call}?done=claimed")
     words = [words_of((await as_alice.get(f"/calls/{call}")).text) for call in calls]
     for given in words[:3]:
-        assert "The 15 credits it had cost are back in your balance." in given
+        assert "What it had cost is back in your balance: 15 credits." in given
         assert "Not charged: it was spam." in given and "Given back Balance" in given
         assert "This was not a real call" not in given
     assert "Somebody looks at it; you are told by mail." in words[3] and "Charged 15 credits" in words[3]
@@ -65,12 +65,12 @@ async def test_a_long_call_waits_for_the_operator_and_says_what_was_decided(
         assert again.status_code == 303, "asked twice is asked once"
     as_ada = await signed_in(open_browser(), database, ada)
     page = (await as_ada.get("/operator/money")).text
-    assert f"/operator/money/claims/{alice.id}/{granted}" in page and "45 s, 15 credits." in words_of(page)
+    assert f"/operator/money/claims/{alice.id}/{granted}" in page and "0:45, 15 credits" in words_of(page)
     for call, do in ((granted, "grant"), (refused, "refuse"), (granted, "grant")):
         assert (await as_ada.post(f"/operator/money/claims/{alice.id}/{call}", data={"do": do})).status_code == 303
     other = await as_ada.post(f"/operator/money/claims/{alice.id}/{granted}", data={"do": "refuse"})
     assert (other.status_code, "already" in other.text) == (409, True)
-    assert "are back in your balance" in (await as_alice.get(f"/calls/{granted}")).text
+    assert "is back in your balance" in (await as_alice.get(f"/calls/{granted}")).text
     assert "the charge stays" in (await as_alice.get(f"/calls/{refused}")).text
     assert await charges(database, alice) == [-15, -15, 15]
 

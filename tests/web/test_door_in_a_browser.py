@@ -118,7 +118,7 @@ async def test_an_account_is_made_without_a_script_and_in_german(served: Served,
     assert await tab.run("document.getElementById('name').value") == "Hanna Weiß"
     await type_here(tab, PASSWORD)
     await enter(tab)
-    await tab.until("location.pathname === '/' && document.body.textContent.includes('Hanna Weiß')")
+    await tab.until("location.pathname === '/begin/business' && document.body.textContent.includes('Hanna Weiß')")
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])

@@ -13,11 +13,11 @@ from talktime.documents.statement import render_statement_pdf
 from talktime.documents.values import StatementDocument
 from talktime.http import drawing
 from talktime.http.drawing import AT_ONCE, LINES_MAX, DrawingBusy, TooManyLines
-from talktime.web import statements
+from talktime.web.credits import statements
 from tests.people import WHY, Person
 from tests.web.conftest import Browser
+from tests.web.credits.test_documents import this_month
 from tests.web.stage import answer, finish
-from tests.web.test_documents import this_month
 
 
 async def take_every_place(until: contextlib.AsyncExitStack) -> None:

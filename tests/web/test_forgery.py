@@ -17,11 +17,11 @@ async def _guards(browser: Browser, csrf: str | None) -> int:
 
 
 async def _is_changed(browser: Browser) -> bool:
-    return 'value="77"' in (await browser.get("/credits")).text
+    return 'value="77"' in (await browser.get("/credits/settings")).text
 
 
 async def test_every_form_of_a_page_carries_the_token_of_this_browser(as_alice: Browser) -> None:
-    page = (await as_alice.get("/credits")).text
+    page = (await as_alice.get("/credits/settings")).text
     assert page.count('method="post"') == page.count(f'name="csrf" value="{as_alice.token()}"') > 3
 
 

@@ -71,7 +71,9 @@ async def test_a_running_call_is_followed_without_disturbing_who_reads(
 
     await tab.open(served.address + await link_for(database, alice))
     await tab.run("document.querySelector('form button').click()")
-    await tab.until("location.pathname === '/' && typeof htmx === 'object' && !!document.querySelector('details')")
+    await tab.until("location.pathname === '/' && typeof htmx === 'object'")
+    await tab.open(f"{served.address}/calls")
+    await tab.until("typeof htmx === 'object' && !!document.querySelector('details')")
     await tab.until("document.querySelector('[data-elapsed]').textContent > '0:00'")
     await tab.run(f"document.getElementById('call-{over}').open = true; document.getElementById('line-{over}').focus()")
     await tab.run(WATCH)
@@ -123,7 +125,8 @@ async def test_a_page_says_that_the_server_is_away_and_goes_on_when_it_is_back(
     await answer(database, alice)
     await tab.open(served.address + await link_for(database, alice))
     await tab.run("document.querySelector('form button').click()")
-    await tab.until("location.pathname === '/' && typeof htmx === 'object' && !!document.querySelector('details')")
+    await tab.until("location.pathname === '/' && typeof htmx === 'object'")
+    await tab.until("!!document.querySelector('[data-elapsed]')")
     assert await tab.run("document.getElementById('away').hidden")
 
     conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}

@@ -1,6 +1,7 @@
 """English and German, complete: every sentence of every page and error, and nothing translated that nobody says."""
 
 import re
+from typing import Any
 
 import jinja2
 import pytest
@@ -19,9 +20,27 @@ TRANSLATED = [language for language in LANGUAGES if language != "en"]
 LOOKED_UP = {
     "str(error)",  # an error's own sentence: `in_errors` has them
     "_TITLES.get(status, 'Something went wrong')",
+    "wrong.sentence or wrong.message",  # of an agent's field: `in_checks` has them
+    "wrong.sentence",
     "message",  # what is passed on, by a function that is called with the sentence itself
 }
 """What pages have translated without saying it themselves; whatever is new here needs its sentences found, too."""
+
+
+class Nothing(jinja2.ChainableUndefined):
+    """What a template names and nobody gave: whatever is done with it, nothing comes of it."""
+
+    def _itself(self, *_: Any, **__: Any) -> Any:
+        return self
+
+    def _never(self, *_: Any, **__: Any) -> Any:
+        return False
+
+    __call__ = __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __truediv__ = __mod__ = _itself
+    __lt__ = __le__ = __gt__ = __ge__ = _never
+
+    def __int__(self, *_: Any, **__: Any) -> Any:
+        return 0
 
 
 def said() -> dict[str, str]:
@@ -79,7 +98,7 @@ def test_a_translation_ends_as_its_sentence_does_and_is_set_with_care(language: 
 @pytest.mark.parametrize("template", render._ENVIRONMENT.list_templates())
 def test_every_template_is_rendered_in_every_language(template: str, language: str) -> None:
     # With nothing to show, so that what is left is its own sentences.
-    environment = render._ENVIRONMENT.overlay(undefined=jinja2.ChainableUndefined)
+    environment = render._ENVIRONMENT.overlay(undefined=Nothing)
     environment.globals = {**render._ENVIRONMENT.globals, "csrf_field": str}
     scope = {"type": "http", "path": "/", "query_string": b"", "headers": [(b"accept-language", language.encode())]}
     with visiting(Request({**scope, "server": ("talktime.example", 443)}), Settings(secret_key=SECRET)):

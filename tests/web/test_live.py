@@ -41,22 +41,22 @@ async def since(browser: Browser, address: str, version: str) -> httpx.Response:
 
 async def test_nothing_changed_is_an_empty_answer(as_alice: Browser, database: Database, alice: Person) -> None:
     call = await answer(database, alice)
-    for address in ("/", f"/calls/{call}"):
+    for address in ("/", "/calls", f"/calls/{call}"):
         before, after = await settled(as_alice, address), await settled(as_alice, address)
         assert without_minute(before) == without_minute(after) != ""
 
 
 async def test_each_thing_that_happens_to_a_call_is_news(as_alice: Browser, database: Database, alice: Person) -> None:
-    version = await settled(as_alice, "/")
+    version = await settled(as_alice, "/calls")
 
     async def news(call: uuid.UUID, *expected: str) -> None:
         nonlocal version
-        fresh = await since(as_alice, "/", version)
+        fresh = await since(as_alice, "/calls", version)
         assert fresh.status_code == 200
         assert "<html" not in fresh.text and fresh.text.lstrip().startswith('<div class="shell" id="live"')
         for text in (str(call), *expected):
             assert text in fresh.text
-        version = await settled(as_alice, "/")
+        version = await settled(as_alice, "/calls")
         assert (await since(as_alice, f"/calls/{call}", "")).status_code == 200
 
     call = await ring(database, alice)
@@ -81,9 +81,9 @@ async def test_each_thing_that_happens_to_a_call_is_news(as_alice: Browser, data
 async def test_a_turn_that_comes_twice_is_no_news(as_alice: Browser, database: Database, alice: Person) -> None:
     call = await answer(database, alice)
     await say(database, alice, call, 1, "Once.")
-    version = await settled(as_alice, "/")
+    version = await settled(as_alice, "/calls")
     await say(database, alice, call, 1, "Twice.")
-    assert (await since(as_alice, "/", version)).status_code == 204
+    assert (await since(as_alice, "/calls", version)).status_code == 204
 
 
 async def test_a_running_call_is_shown_however_many_came_after_it(
@@ -92,23 +92,23 @@ async def test_a_running_call_is_shown_however_many_came_after_it(
     running = await answer(database, alice)
     for _call in range(21):
         await finish(database, alice, await answer(database, alice), 3)
-    version = await settled(as_alice, "/")
+    version = await settled(as_alice, "/calls")
     await say(database, alice, running, 1, "Still here.")
-    fresh = await since(as_alice, "/", version)
+    fresh = await since(as_alice, "/calls", version)
     assert fresh.status_code == 200 and "Still here." in fresh.text
 
 
 async def test_bobs_calls_are_no_news_to_alice(
     as_alice: Browser, database: Database, alice: Person, bob: Person
 ) -> None:
-    before = await settled(as_alice, "/")
+    before = await settled(as_alice, "/calls")
     call = await answer(database, bob)
     await say(database, bob, call, 1, "Not for Alice.")
-    assert without_minute(await settled(as_alice, "/")) == without_minute(before)
+    assert without_minute(await settled(as_alice, "/calls")) == without_minute(before)
 
 
 async def test_a_page_whose_session_has_ended_is_told_to_load_anew(browser: Browser) -> None:
-    for address in ("/", f"/calls/{uuid.uuid4()}"):
+    for address in ("/", "/calls", f"/calls/{uuid.uuid4()}"):
         answer = await since(browser, address, "")
         assert (answer.status_code, answer.content) == (204, b"")
         assert answer.headers["hx-refresh"] == "true"
@@ -116,4 +116,4 @@ async def test_a_page_whose_session_has_ended_is_told_to_load_anew(browser: Brow
 
 async def test_garbage_for_a_version_gets_the_page(as_alice: Browser) -> None:
     for version in ("", "x" * 3000, "\x00", "<script>"):
-        assert (await since(as_alice, "/", version)).status_code == 200
+        assert (await since(as_alice, "/calls", version)).status_code == 200

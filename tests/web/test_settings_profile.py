@@ -99,7 +99,7 @@ async def test_a_zone_that_is_not_on_the_list_any_more_stays_chosen(
 async def test_what_was_done_is_one_of_our_own_sentences_whatever_the_address_says(as_alice: Browser) -> None:
     page = (await as_alice.get("/settings?done=%3Cb%3Eyou+won%3C/b%3E")).text
     assert "you won" not in page
-    assert 'role="status"' not in page
+    assert 'class="toast"' not in page
 
 
 async def test_every_part_of_the_settings_is_reached_and_says_where_it_is(as_alice: Browser) -> None:

@@ -29,7 +29,7 @@ async def test_both_parts_are_listed_and_name_each_other(
 ) -> None:
     call, leg = await transferred(database, tara)
     browser = await signed_in(open_browser(), database, tara)
-    listed = words_of((await browser.get("/")).text)
+    listed = words_of((await browser.get("/calls")).text)
     assert "put through" in listed
     assert "The agent put the caller through." in listed
     agents = await browser.get(f"/calls/{call}")
@@ -39,7 +39,7 @@ async def test_both_parts_are_listed_and_name_each_other(
     assert f'href="/calls/{call}"' in legs.text
     said = words_of(legs.text)
     assert "01512 3456789 → 030 999888" in said
-    assert "Talk time, by the phone company's clock 1 min 35 s" in said.replace("&#39;", "'")
+    assert "Talk time, by the phone company’s clock 1 min 35 s" in said
     assert "Charged 95 credits" in said and "Nobody of ours listens" in said
     for page in (call, leg):
         assert (await browser.get(f"/calls/{page}/receipt.pdf")).content.startswith(b"%PDF")

@@ -16,7 +16,7 @@ from talktime.accounts.profile import NoZone, read_zone, require_known_zone
 from talktime.agents import dialling, limits
 from talktime.agents.content import FIELDS, LONG_TEXTS, TOOLS, Content, Person
 from talktime.agents.opening_hours import OpeningHours
-from talktime.agents.problems import FieldError, UnfitAgent
+from talktime.agents.problems import FieldError, UnfitAgent, problem
 from talktime.agents.turn_settings import TurnSettings
 from talktime.errors import BadInput
 from talktime.speech.choose import LANGUAGES, is_spoken
@@ -34,6 +34,11 @@ FORWARDS = ("after_hours", "no_agent", "draining", "too_many_calls", AI_DOWN)
 _MESSAGE_LENGTH_MAX = 300
 _ERRORS_MAX = 50
 _KEY = re.compile(rf"[a-z0-9][a-z0-9_-]{{0,{limits.ENTRY_KEY_LENGTH_MAX - 1}}}")
+_MOST_ENTRIES = "There may be at most {most} entries; these are {count}."
+_MOST_QUESTIONS = "There may be at most {most} questions; these are {count}."
+_MOST_PHRASES = "There may be at most {most} phrases; these are {count}."
+_MOST_TOOLS = "There may be at most {most} tools; these are {count}."
+_MOST_PEOPLE = "There may be at most {most} people; these are {count}."
 _UNSAYABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 """What no database stores, no page shows and no voice says; line breaks and tabs are neither."""
 
@@ -58,9 +63,9 @@ def require_fit(content: Content) -> None:
         reading.wrong("greeting", "Write what the agent says when it answers.")
     for place, entry in enumerate(content.knowledge):
         if not any(question.strip() for question in entry.questions):
-            reading.wrong(f"knowledge.{place}.questions", f"Write at least one way to ask for {entry.key}.")
+            reading.wrong(f"knowledge.{place}.questions", "Write at least one way to ask for {key}.", key=entry.key)
         if not entry.answer.strip():
-            reading.wrong(f"knowledge.{place}.answer", f"Write what the agent answers to {entry.key}.")
+            reading.wrong(f"knowledge.{place}.answer", "Write what the agent answers to {key}.", key=entry.key)
     for place, person in enumerate(content.people):
         if not person.name.strip():
             reading.wrong(f"people.{place}.name", "Write what the agent calls this person.")
@@ -110,11 +115,16 @@ class _Reading:
     def __init__(self) -> None:
         self._errors: list[FieldError] = []
 
-    def wrong(self, field: str, message: str) -> None:
+    def wrong(self, field: str, sentence: str, **values: str | int) -> None:
         if len(self._errors) < _ERRORS_MAX:
-            # Both may quote what was sent, which need not be text that can be sent back.
-            field, message = (said.encode(errors="replace").decode() for said in (field, message))
-            self._errors.append(FieldError(field, message[:1].upper() + message[1:_MESSAGE_LENGTH_MAX]))
+            # All may quote what was sent, which need not be text that can be sent back.
+            field, sentence = (said.encode(errors="replace").decode() for said in (field, sentence))
+            sentence = sentence[:1].upper() + sentence[1:_MESSAGE_LENGTH_MAX]
+            sendable = {
+                name: value.encode(errors="replace").decode() if isinstance(value, str) else value
+                for name, value in values.items()
+            }
+            self._errors.append(problem(field, sentence, sendable))
 
     def finish(self) -> None:
         if self._errors:
@@ -123,7 +133,7 @@ class _Reading:
     def field(self, name: str, value: object) -> Any:
         reader = _READERS.get(name)
         if reader is None:
-            self.wrong(name[:80], f"There is no such field. There are: {', '.join(FIELDS)}.")
+            self.wrong(name[:80], "There is no such field. There are: {fields}.", fields=", ".join(FIELDS))
             return None
         return reader(self, value, name)
 
@@ -135,9 +145,10 @@ class _Reading:
         value = value.replace("\r\n", "\n").replace("\r", "\n")
         found = _UNSAYABLE.search(value)
         if found is not None:
-            self.wrong(field, f"Take out the character U+{ord(found[0]):04X}: it can be neither shown nor spoken.")
+            sign = f"U+{ord(found[0]):04X}"
+            self.wrong(field, "Take out the character {sign}: it can be neither shown nor spoken.", sign=sign)
         elif len(value) > length_max:
-            self.wrong(field, f"Write at most {length_max:,} characters; these are {len(value):,}.")
+            self.wrong(field, "Write at most {most} characters; these are {count}.", most=length_max, count=len(value))
         return value
 
     def line(self, value: object, field: str, length_max: int) -> str:
@@ -151,13 +162,15 @@ class _Reading:
         text = self.text(value, field, limits.INSTRUCTIONS_BYTES_MAX)
         size = len(text.encode(errors="replace"))
         if len(text) <= limits.INSTRUCTIONS_BYTES_MAX < size:
-            self.wrong(field, f"Write at most {limits.INSTRUCTIONS_BYTES_MAX:,} bytes; these are {size:,}.")
+            most = limits.INSTRUCTIONS_BYTES_MAX
+            self.wrong(field, "Write at most {most} bytes; these are {count}.", most=most, count=size)
         return text
 
     def language(self, value: object, field: str) -> str:
         if not isinstance(value, str) or not is_spoken(value):
             named = ", ".join(f"{tag} ({name})" for tag, name in LANGUAGES.items())
-            self.wrong(field, f"No voice here speaks this language. Choose one of: {named}; or a kind of it: de-AT.")
+            said = "No voice here speaks this language. Choose one of: {named}; or a kind of it: de-AT."
+            self.wrong(field, said, named=named)
             return ""
         return value
 
@@ -176,7 +189,7 @@ class _Reading:
     def seconds(self, value: object, field: str) -> int:
         low, high = limits.CALL_SECONDS_MIN, limits.CALL_SECONDS_MAX
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            self.wrong(field, f"This must be a whole number of seconds from {low} to {high:,}.")
+            self.wrong(field, "This must be a whole number of seconds from {low} to {high}.", low=low, high=high)
             return low
         return value
 
@@ -196,14 +209,16 @@ class _Reading:
     def knowledge(self, value: object, field: str) -> tuple[Entry, ...]:
         entries: list[Entry] = []
         size = 0
-        for place, each in enumerate(self.items_of(value, field, limits.ENTRIES_MAX, "entries")):
+        for place, each in enumerate(self.items_of(value, field, limits.ENTRIES_MAX, _MOST_ENTRIES)):
             entry = self._entry(each, f"{field}.{place}")
             if any(entry.key == other.key for other in entries):
-                self.wrong(f"{field}.{place}.key", f"There are two entries with the key {entry.key}: rename one.")
+                said = "There are two entries with the key {key}: rename one."
+                self.wrong(f"{field}.{place}.key", said, key=entry.key)
             entries.append(entry)
             size += sum(len(text.encode(errors="replace")) for text in (*entry.questions, entry.answer))
         if size > limits.KNOWLEDGE_BYTES_MAX:
-            self.wrong(field, f"Write at most {limits.KNOWLEDGE_BYTES_MAX:,} bytes in all; these are {size:,}.")
+            most = limits.KNOWLEDGE_BYTES_MAX
+            self.wrong(field, "Write at most {most} bytes in all; these are {count}.", most=most, count=size)
         return tuple(entries)
 
     def _entry(self, value: object, field: str) -> Entry:
@@ -214,28 +229,29 @@ class _Reading:
         if not _KEY.fullmatch(key):
             self.wrong(
                 f"{field}.key",
-                f"Write a key in small letters, digits, - and _, at most {limits.ENTRY_KEY_LENGTH_MAX}: parking_place.",
+                "Write a key in small letters, digits, - and _, at most {most}: parking_place.",
+                most=limits.ENTRY_KEY_LENGTH_MAX,
             )
-        said = self.items_of(value.get("questions", []), f"{field}.questions", limits.QUESTIONS_MAX, "questions")
+        said = self.items_of(value.get("questions", []), f"{field}.questions", limits.QUESTIONS_MAX, _MOST_QUESTIONS)
         questions = tuple(
             self.line(each, f"{field}.questions.{place}", limits.QUESTION_LENGTH_MAX) for place, each in enumerate(said)
         )
         return Entry(key, questions, self.text(value.get("answer", ""), f"{field}.answer", limits.ANSWER_LENGTH_MAX))
 
     def phrases(self, value: object, field: str) -> tuple[str, ...]:
-        said = self.items_of(value, field, limits.PHRASES_MAX, "phrases")
+        said = self.items_of(value, field, limits.PHRASES_MAX, _MOST_PHRASES)
         return tuple(self.line(each, f"{field}.{place}", limits.PHRASE_LENGTH_MAX) for place, each in enumerate(said))
 
     def tools(self, value: object, field: str) -> tuple[str, ...]:
-        said = self.items_of(value, field, len(TOOLS), "tools")
+        said = self.items_of(value, field, len(TOOLS), _MOST_TOOLS)
         for place, each in enumerate(said):
             if each not in TOOLS:
-                self.wrong(f"{field}.{place}", f"There is no such tool. There are: {', '.join(TOOLS)}.")
+                self.wrong(f"{field}.{place}", "There is no such tool. There are: {tools}.", tools=", ".join(TOOLS))
         return tuple(tool for tool in TOOLS if tool in said)
 
     def people(self, value: object, field: str) -> tuple[Person, ...]:
         people: list[Person] = []
-        for place, each in enumerate(self.items_of(value, field, limits.PEOPLE_MAX, "people")):
+        for place, each in enumerate(self.items_of(value, field, limits.PEOPLE_MAX, _MOST_PEOPLE)):
             at = f"{field}.{place}"
             if not isinstance(each, dict) or set(each) != {"name", "number"}:
                 self.wrong(at, "A person has a name and a number, and nothing else.")
@@ -276,23 +292,25 @@ class _Reading:
         texts = self.mapping_of(value, field)
         for why in texts:
             if why not in FALLBACKS:
-                self.wrong(f"{field}.{why[:80]}", f"There is no such reason. There are: {', '.join(FALLBACKS)}.")
+                said = "There is no such reason. There are: {reasons}."
+                self.wrong(f"{field}.{why[:80]}", said, reasons=", ".join(FALLBACKS))
         return {why: self.line(said, f"{field}.{why[:80]}", limits.FALLBACK_LENGTH_MAX) for why, said in texts.items()}
 
     def fallback_forwards(self, value: object, field: str) -> Mapping[str, str]:
         numbers = self.mapping_of(value, field)
         for why in numbers:
             if why not in FORWARDS:
-                self.wrong(f"{field}.{why[:80]}", f"Nobody can be rung for this. There are: {', '.join(FORWARDS)}.")
+                said = "Nobody can be rung for this. There are: {reasons}."
+                self.wrong(f"{field}.{why[:80]}", said, reasons=", ".join(FORWARDS))
         read = {why: self.ordinary_number(number, f"{field}.{why[:80]}") for why, number in numbers.items()}
         return {why: number for why, number in read.items() if number}
 
-    def items_of(self, value: object, field: str, length_max: int, of_what: str) -> list[Any]:
+    def items_of(self, value: object, field: str, length_max: int, too_many: str) -> list[Any]:
         if not isinstance(value, list):
             self.wrong(field, "This must be a list.")
             return []
         if len(value) > length_max:
-            self.wrong(field, f"There may be at most {length_max} {of_what}; these are {len(value):,}.")
+            self.wrong(field, too_many, most=length_max, count=len(value))
             return []
         return value
 

@@ -66,6 +66,23 @@ async def read(db: AsyncSession, user: uuid.UUID, agent_id: uuid.UUID) -> Curren
     return current(agent, draft)
 
 
+async def read_to_change(db: AsyncSession, user: uuid.UUID, agent_id: uuid.UUID) -> CurrentDraft:
+    """The same, which nobody else changes before this transaction ends: for who saves what they make of it. Raises
+    NoSuchAgent, ArchivedAgent."""
+    agent = await reading.agent_of(db, user, agent_id)
+    reading.require_in_use(agent)
+    draft = await hold(db, agent)
+    return current(await reading.agent_of(db, user, agent_id), draft)
+
+
+async def open_since(db: AsyncSession, user: uuid.UUID) -> Mapping[uuid.UUID, datetime]:
+    """When each of the drafts was saved last that are being written, by agent."""
+    query = select(AgentDraft.agent_id, AgentDraft.updated_at).where(
+        AgentDraft.user_id == user, AgentDraft.content.is_not(None)
+    )
+    return {draft.agent_id: draft.updated_at for draft in await db.execute(query)}
+
+
 async def save(
     db: AsyncSession,
     user: uuid.UUID,

@@ -126,9 +126,14 @@ async def restore(
     return agent
 
 
-async def _require_room(db: AsyncSession, user: uuid.UUID, agents_max: int, *, unless: uuid.UUID | None = None) -> None:
-    """One at a time, so that two at once do not both find the last place free."""
+async def one_by_one(db: AsyncSession, user: uuid.UUID) -> None:
+    """Whoever makes an agent for the same user at the same moment sees what the first one made: two at once do not both
+    find the last place free."""
     await db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"agents of {user}", 0))))
+
+
+async def _require_room(db: AsyncSession, user: uuid.UUID, agents_max: int, *, unless: uuid.UUID | None = None) -> None:
+    await one_by_one(db, user)
     if unless is not None and (await reading.agent_of(db, user, unless)).archived_at is None:
         return
     if await reading.count(db, user) >= agents_max:

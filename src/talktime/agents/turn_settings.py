@@ -42,12 +42,12 @@ class TurnSettings:
     @classmethod
     def from_json(cls, values: Mapping[str, object]) -> "TurnSettings":
         """Settings as stored with an agent: any of the names above. Raises BadInput, naming what cannot be."""
-        unknown = set(values) - set(_LIMITS)
+        unknown = set(values) - set(LIMITS)
         if unknown:
             raise BadInput(f"There is no turn setting named {', '.join(sorted(map(repr, unknown)))}.")
         for name, value in values.items():
-            low, high = _LIMITS[name]
-            whole = isinstance(getattr(_DEFAULTS, name), int)
+            low, high = LIMITS[name]
+            whole = is_whole(name)
             if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
                 raise BadInput(f"{name} must be a {'whole ' if whole else ''}number.")
             if not low <= value <= high:  # which no NaN is
@@ -59,7 +59,7 @@ class TurnSettings:
 
 
 _DEFAULTS = TurnSettings()
-_LIMITS: Mapping[str, tuple[float, float]] = {
+LIMITS: Mapping[str, tuple[float, float]] = {
     "end_silence_ms_min": (100, 2000),
     "end_silence_ms": (200, 3000),
     "end_silence_ms_max": (300, 5000),
@@ -73,4 +73,10 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
     "call_seconds_max": (10, 14400),
     "keys_seconds": (0.5, 10),
 }
-assert set(_LIMITS) == {field.name for field in fields(TurnSettings)}
+"""The least and the most of each."""
+assert set(LIMITS) == {field.name for field in fields(TurnSettings)}
+
+
+def is_whole(name: str) -> bool:
+    """Whether a setting is a whole number."""
+    return isinstance(getattr(_DEFAULTS, name), int)

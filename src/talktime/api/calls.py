@@ -17,7 +17,7 @@ from talktime.api.paging import Key, Page, Paging, pages
 from talktime.api.routing import api_router
 from talktime.api.shapes import Fields, Moment, Resource, When, example, example_like
 from talktime.api.writing import Once, only_once, shown
-from talktime.calls import history
+from talktime.calls import history, search
 from talktime.calls import receipt as receipts
 from talktime.calls.history import CallFilter, CallRecord, Place
 from talktime.calls.history import ListedCall as Row
@@ -42,6 +42,12 @@ class NoSuchReason(BadInput):
     field = "reason"
 
 
+class WordsNewestFirst(BadInput):
+    """Calls that are found by words come newest first: leave `sort` out."""
+
+    field = "sort"
+
+
 class ListedCall(Resource):
     """A call, as a row of a list."""
 
@@ -51,6 +57,7 @@ class ListedCall(Resource):
         agent_version=3,
         agent_name="Reception",
         number_id="0199c8f5-0000-7000-8000-000000000002",
+        carrier="twilio",
         direction="INBOUND",
         parent_id=None,
         caller="+4930901820",
@@ -71,13 +78,17 @@ class ListedCall(Resource):
     id: uuid.UUID
     agent_id: uuid.UUID | None
     agent_version: int | None
+    """Null for a call from the dashboard to the agent as its draft was."""
     agent_name: str | None
     number_id: uuid.UUID | None
+    carrier: str
+    """The phone company that it came through; `browser` for a call that you made from the dashboard, which has neither
+    `caller` nor `dialled`."""
     direction: Direction
     parent_id: uuid.UUID | None
     """Of a leg to a person, the call whose caller was put through."""
     caller: str | None
-    """E.164; null when it was withheld, or is not kept any more."""
+    """E.164; null when it was withheld, is not kept any more, or there is none (`carrier`)."""
     dialled: str | None
     status: CallStatus
     route: str
@@ -304,8 +315,24 @@ async def calls_list(
     caller: Annotated[Caller, needs(Scope.CALLS_READ)],
     which: Annotated[CallFilter, filtered()],
     page: Annotated[Paging, pages("-started_at", "started_at")],
+    words: Annotated[
+        str | None,
+        Query(
+            max_length=search.WORDS_LENGTH_MAX,
+            description="On which all these words were said; from three letters on a word is found in longer ones that"
+            " begin with it. Newest first only. A page may be short, and have another one behind it all the same.",
+        ),
+    ] = None,
 ) -> Page[ListedCall]:
     """Lists calls, the newest first unless sorted otherwise."""
+    if words is not None and words.strip():
+        if not page.is_descending:
+            raise WordsNewestFirst
+        after = None if page.moment_and_id is None else Place(*page.moment_and_id)
+        async with caller.transaction() as db:
+            found = await search.search(db, caller.user, which, words=words, limit=page.limit, after=after)
+        last = None if found.older is None else (found.older.started_at, found.older.id)
+        return page.to([ListedCall.of(call) for call in found.calls], last)
     async with caller.transaction() as db:
         rows = await listed(db, caller.user, which, page)
     return page.of(rows, key=key_of, show=ListedCall.of)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Integer, Row, Select, bindparam, select, tuple_
+from sqlalchemy import BindParameter, ColumnElement, Integer, Row, Select, Text, bindparam, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.types import TypeEngine
@@ -55,6 +55,8 @@ class CallFilter:
     status: CallStatus | None = None
     outcome: str | None = None
     caller: str | None = None
+    end_reasons: tuple[str, ...] | None = None
+    """Ended for one of these: see `search.CameTo`."""
     began_from: datetime | None = None
     began_before: datetime | None = None
     """The end of the range, which is not in it."""
@@ -77,6 +79,8 @@ class ListedCall:
     agent_version: int | None
     agent_name: str | None
     number_id: uuid.UUID | None
+    carrier: str
+    """`browser` where the customer called from one of our pages."""
     direction: Direction
     parent_id: uuid.UUID | None
     caller: str | None
@@ -131,6 +135,13 @@ def page_query(
     return query.where(here > there if oldest_first else here < there)
 
 
+async def these(db: AsyncSession, user: uuid.UUID, ids: Sequence[uuid.UUID]) -> list[ListedCall]:
+    """These calls of a user, in this order, as rows; somebody else's are left out."""
+    query = _ROWS.where(_whose(user), Call.id.in_(ids))
+    found = {call.id: call for call in (_listed(row) for row in await db.execute(query))}
+    return [found[each] for each in ids if each in found]
+
+
 async def newest(
     db: AsyncSession, user: uuid.UUID, *, limit: int = 20, before: CallRecord | None = None
 ) -> list[CallRecord]:
@@ -164,6 +175,7 @@ _ROWS = (
         Call.agent_version,
         Agent.name.label("agent_name"),
         Call.number_id,
+        Call.carrier,
         Call.direction,
         Call.parent_id,
         Call.caller,
@@ -206,6 +218,9 @@ def _wanted(which: CallFilter) -> list[ColumnElement[bool]]:
         wanted.append(Call.outcome == which.outcome)
     if which.caller is not None:
         wanted.append(Call.caller == which.caller)
+    if which.end_reasons is not None:
+        reasons = bindparam("end_reasons", which.end_reasons, Text(), expanding=True, literal_execute=True)
+        wanted.append(Call.end_reason.in_(reasons))
     if which.began_from is not None:
         wanted.append(Call.started_at >= which.began_from)
     if which.began_before is not None:

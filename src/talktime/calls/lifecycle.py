@@ -64,7 +64,8 @@ class Answered:
     user_id: uuid.UUID
     call_id: uuid.UUID
     agent_id: uuid.UUID
-    agent_version: int
+    agent_version: int | None
+    """None: the agent as its draft is, on a call that its owner made from the browser (`browser.py`)."""
     caller: str | None
     answered_at: datetime
     cut_at: datetime

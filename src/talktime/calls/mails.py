@@ -123,13 +123,14 @@ _MISSED = text(
     "SELECT c.caller, c.started_at, count(*) OVER () AS found FROM calls c"
     " WHERE c.user_id = :user AND c.started_at >= CAST(:since AS timestamptz) - interval '2 hours'"
     " AND c.ended_at >= :since AND c.answered_at IS NULL AND c.direction = 'INBOUND' AND c.forgotten_at IS NULL"
+    " AND c.carrier <> 'browser'"
     " AND c.outcome IS DISTINCT FROM 'message'"
     " AND c.ended_at < coalesce((SELECT min(n.created_at) FROM notices n WHERE n.user_id = :user"
     " AND n.kind = 'missed_calls' AND n.created_at > :since), 'infinity')"
     " ORDER BY c.started_at, c.id LIMIT :most"
 )
 _FIGURES = text(
-    "SELECT count(*) AS calls, count(*) FILTER (WHERE c.answered_at IS NULL) AS missed,"
+    "SELECT count(*) AS calls, count(*) FILTER (WHERE c.answered_at IS NULL AND c.carrier <> 'browser') AS missed,"
     " coalesce(sum(c.seconds), 0) AS seconds, count(*) FILTER (WHERE c.outcome = 'message') AS messages,"
     " coalesce(sum(h.charged + h.corrected), 0) AS used,"
     " coalesce((SELECT a.balance - a.held FROM credit_accounts a WHERE a.user_id = :user), 0) AS left"

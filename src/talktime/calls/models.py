@@ -3,7 +3,7 @@ repeated ring gets the same answer.
 """
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship, remote
 from talktime.accounts.models import User
 from talktime.agents.models import Agent
 from talktime.credits.models import CreditHold, CreditTransaction
-from talktime.db.base import CreatedAt, Model, enum, new_id
+from talktime.db.base import CreatedAt, Credits, Model, enum, new_id
 from talktime.numbers.models import PhoneNumber
 
 
@@ -171,6 +171,17 @@ class Call(Model):
             "started_at",
             postgresql_where=sql("outcome IS NOT NULL"),
         ),
+        # Nearly every call ends with somebody hanging up: for those the index of all calls serves.
+        Index(
+            "ix_calls_user_id_end_reason",
+            "user_id",
+            "end_reason",
+            "started_at",
+            "id",
+            postgresql_where=sql("end_reason NOT IN ('caller_hung_up', 'agent_hung_up')"),
+        ),
+        # Everybody's, as the operator counts them.
+        Index("ix_calls_started_at", "started_at"),
         Index("ix_calls_user_id_parent_id", "user_id", "parent_id", postgresql_where=sql("parent_id IS NOT NULL")),
         # A caller comes back from a leg once.
         Index(
@@ -236,6 +247,92 @@ class Turn(Model):
         CheckConstraint("turn_no >= 1", name="turn_no"),
         CheckConstraint("began_ms >= 0 AND ended_ms >= began_ms", name="times"),
     )
+
+
+class Correction(Model):
+    """What the agent should have said instead: the customer's word on one of its turns. Goes when the turn goes."""
+
+    __tablename__ = "turn_corrections"
+
+    user_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    call_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    turn_no: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str]
+    agent_id: Mapped[uuid.UUID | None]
+    """Whose turn it was, and in which version: the call's."""
+    agent_version: Mapped[int | None]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt]
+    settled_at: Mapped[datetime | None]
+    """When the customer was done with it, such as by a new version of the agent."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["user_id", "call_id", "turn_no"],
+            ["call_turns.user_id", "call_turns.call_id", "call_turns.turn_no"],
+            ondelete="CASCADE",
+        ),
+        CheckConstraint("length(text) BETWEEN 1 AND 1000", name="text"),
+        Index(
+            "ix_turn_corrections_open",
+            "user_id",
+            "agent_id",
+            "updated_at",
+            "call_id",
+            "turn_no",
+            postgresql_where=sql("settled_at IS NULL"),
+        ),
+    )
+
+
+class UseDay(Model):
+    """What was used on one day of a customer's zone with one agent. Written by `count_use_v1` alone."""
+
+    __tablename__ = "use_days"
+
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    agent_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    """All zeros where no agent was to answer."""
+    calls: Mapped[int]
+    seconds: Mapped[int] = mapped_column(BigInteger)
+    credits: Mapped[Credits]
+
+    __table_args__ = (CheckConstraint("calls >= 0 AND seconds >= 0", name="counts"),)
+
+
+class UseCount(Model):
+    """How far a customer's days were counted, and with which line of the ledger. Written by `count_use_v1` alone."""
+
+    __tablename__ = "use_counts"
+
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    zone: Mapped[str]
+    """Whose days they are: in another zone they are others."""
+    until: Mapped[datetime]
+    """Calls that began before it are counted."""
+    seq: Mapped[int] = mapped_column(BigInteger)
+    """The newest line of the ledger that the counts know of."""
+
+
+class OperatingQuarter(Model):
+    """Everybody's calls that began in one quarter of an hour: so short that it is of one day in every zone there is."""
+
+    __tablename__ = "operating_quarters"
+
+    began: Mapped[datetime] = mapped_column(primary_key=True)
+    calls: Mapped[int]
+    seconds: Mapped[int] = mapped_column(BigInteger)
+    credits: Mapped[Credits]
+    earned: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What the credits are worth, in millionths by currency, as `margins.py` reckons."""
+    cost: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """In millionths by currency, as far as it is known."""
+    unknown: Mapped[bool]
+    """Some of the cost is not known."""
+    estimated: Mapped[bool]
+
+    __table_args__ = (CheckConstraint("calls >= 0 AND seconds >= 0", name="counts"),)
 
 
 class CallCost(Model):

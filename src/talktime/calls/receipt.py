@@ -124,17 +124,22 @@ async def claim_of(db: AsyncSession, user: uuid.UUID, call: uuid.UUID) -> Charge
     ).scalar_one_or_none()
 
 
-def receipt_of(
-    call: Call, hold: CreditHold, lines: Sequence[CreditTransaction], claim: ChargeClaim | None = None
-) -> Receipt:
-    """Put a call's receipt together from what the books say. The call's legs must have been loaded with it."""
-    rate = Rate(
+def rate_of(hold: CreditHold) -> Rate:
+    """The price of one call, as it was when it rang."""
+    return Rate(
         credits_per_minute=hold.credits_per_minute,
         connection_fee=hold.connection_fee,
         initial_seconds=hold.initial_seconds,
         increment_seconds=hold.increment_seconds,
         free_seconds=hold.free_seconds,
     )
+
+
+def receipt_of(
+    call: Call, hold: CreditHold, lines: Sequence[CreditTransaction], claim: ChargeClaim | None = None
+) -> Receipt:
+    """Put a call's receipt together from what the books say. The call's legs must have been loaded with it."""
+    rate = rate_of(hold)
     was_answered = hold.lease_owner is not None
     seconds = hold.settled_seconds if hold.settled_seconds is not None else hold.used_seconds
     seconds = seconds if was_answered else 0

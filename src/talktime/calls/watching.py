@@ -13,9 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.calls import history
 from talktime.calls.history import LOADED, CallRecord
-from talktime.calls.models import Call, CallStatus
+from talktime.calls.models import Call
 from talktime.calls.receipt import receipt_of
 
+_RUNNING = text("SELECT count(*) FROM calls WHERE user_id = :user AND status IN ('RINGING', 'IN_PROGRESS')")
+# Spelt out, so that PostgreSQL sees the index of the few live calls in it, also where it keeps the plan.
+_IS_LIVE = text("calls.status IN ('RINGING', 'IN_PROGRESS')")
 _VERSION = text(
     """
     WITH shown AS (
@@ -34,8 +37,10 @@ _VERSION = text(
                 h.state, h.held, h.charged, h.corrected,
                 (SELECT count(*) FROM call_turns t WHERE t.user_id = c.user_id AND t.call_id = c.id)
             )::text, ';' ORDER BY c.id)
-            FROM shown s JOIN calls c ON c.user_id = :user AND c.id = s.id
-            LEFT JOIN credit_holds h ON h.user_id = c.user_id AND h.call_id = c.id)
+            FROM shown s
+            -- By their keys, one by one: a planner that takes the shown ones for many would read all calls there are.
+            CROSS JOIN LATERAL (SELECT * FROM calls WHERE user_id = :user AND id = s.id OFFSET 0) c
+            LEFT JOIN LATERAL (SELECT * FROM credit_holds WHERE user_id = :user AND call_id = s.id OFFSET 0) h ON true)
     ))
     """
 )
@@ -70,14 +75,23 @@ async def shelf(db: AsyncSession, user: uuid.UUID, *, before: uuid.UUID | None =
 
 async def running(db: AsyncSession, user: uuid.UUID) -> Sequence[CallRecord]:
     """A user's live calls, newest first, each with its turns so far."""
-    query = (
-        select(Call)
-        .where(Call.user_id == user, Call.status.in_((CallStatus.RINGING, CallStatus.IN_PROGRESS)))
-        .options(*LOADED)
-        .order_by(Call.started_at.desc(), Call.id.desc())
-    )
-    calls = (await db.execute(query)).unique().scalars()
-    return [_record(call) for call in calls]
+    # The few first and then what belongs to them: a planner that takes them for many would read everybody's holds.
+    live = select(Call.id).where(Call.user_id == user, _IS_LIVE).order_by(Call.started_at.desc(), Call.id.desc())
+    return await records_of(db, user, (await db.scalars(live)).all())
+
+
+async def records_of(db: AsyncSession, user: uuid.UUID, calls: Sequence[uuid.UUID]) -> Sequence[CallRecord]:
+    """These calls of a user with their turns and receipts, in this order; one that is not theirs is left out."""
+    if not calls:
+        return ()
+    query = select(Call).where(Call.user_id == user, Call.id.in_(calls)).options(*LOADED)
+    found = {call.id: _record(call) for call in (await db.execute(query)).unique().scalars()}
+    return [found[call] for call in calls if call in found]
+
+
+async def count_running(db: AsyncSession, user: uuid.UUID) -> int:
+    """How many of a user's calls are live."""
+    return await db.scalar(_RUNNING, {"user": user}) or 0
 
 
 async def open_by_status(db: AsyncSession) -> Mapping[str, int]:

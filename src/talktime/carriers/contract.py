@@ -188,11 +188,25 @@ class Played:
 
 
 @dataclass(frozen=True, slots=True)
+class Typed:
+    """The caller typed a line instead of saying it; no telephone can, a browser can."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The caller is there, and has no sound to send: a browser without a microphone, or one that is switched off."""
+
+    is_typing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """The carrier ended the stream."""
 
 
-MediaEvent = Started | Audio | Digit | Played | Stopped
+MediaEvent = Started | Audio | Digit | Played | Typed | Present | Stopped
 
 
 class Media(Protocol):
@@ -201,7 +215,7 @@ class Media(Protocol):
     def read(self, message: str | bytes) -> MediaEvent | None:
         """One message of the carrier; None for one that means nothing to us. Raises BadMessage."""
 
-    def audio(self, ulaw: bytes) -> str:
+    def audio(self, ulaw: bytes) -> str | bytes:
         """The message that plays µ-law audio to the caller, after what was sent before."""
 
     def mark(self, name: str) -> str:

@@ -228,6 +228,13 @@ class CreditHold(Model):
         PrimaryKeyConstraint("user_id", "call_id"),
         ForeignKeyConstraint(["user_id", "call_id"], ["calls.user_id", "calls.id"]),
         Index("ix_credit_holds_open", "user_id", "call_id", postgresql_where=text("settled_at IS NULL")),
+        # Calls that cost nothing in the end, everybody's: the operator looks at why.
+        Index(
+            "ix_credit_holds_free",
+            "created_at",
+            "call_id",
+            postgresql_where=text("state = 'SETTLED' AND charged + corrected = 0"),
+        ),
         {"postgresql_with": {"fillfactor": "70"}},
     )
 

@@ -122,6 +122,11 @@ async def price_of(db: AsyncSession, user: uuid.UUID, at: datetime, kind: PriceK
     return own if own is not None and not own.follows_list else await _newest(db, None, _kind(kind), at)
 
 
+async def price_for_everybody(db: AsyncSession, at: datetime, kind: PriceKind = PriceKind.CALL) -> Price | None:
+    """The price that holds for whoever has none of their own; None where none is set."""
+    return await _newest(db, None, _kind(kind), _aware(at))
+
+
 async def price_list(db: AsyncSession, at: datetime) -> Sequence[Price]:
     """What holds at a moment: everybody's prices first, then those that single users have of their own."""
     newest = (

@@ -120,6 +120,14 @@ async def statement_page(
     return StatementPage(opening, found, closing, totals, chosen, older, newer)
 
 
+async def some(db: AsyncSession, user: uuid.UUID, lines: Sequence[int]) -> list[StatementLine]:
+    """The lines with these numbers, oldest first; numbers that there are not are left out."""
+    if not lines:
+        return []
+    found = await db.execute(text(_SOME), {"user": user, "lines": list(lines)})
+    return [_line(row) for row in found]
+
+
 async def stream_lines(
     database: Database, user: uuid.UUID, month: date | None = None, zone: str = "UTC"
 ) -> AsyncIterator[StatementLine]:
@@ -190,7 +198,7 @@ _EDGES = f"""
 # What was bought comes with the lines. Each is looked up by its key, and OFFSET 0 keeps it so: joined as a whole, with
 # statistics that are not there yet, every line would be held against every invoice. Of the documents about a purchase
 # one corrects no other: its invoice.
-_LINES = """
+_NAMED = """
     SELECT t.seq, t.created_at, t.type, t.amount, t.balance_after, t.call_id, t.purchase_id, t.reference, t.reason,
         p.name AS purchase_name, i.id AS invoice_id, i.number AS invoice_number
     FROM credit_transactions t
@@ -201,8 +209,10 @@ _LINES = """
         SELECT i.id, i.number FROM invoices i WHERE i.user_id = :user AND i.purchase_id = t.purchase_id
             AND i.kind = 'INVOICE' AND i.reversal_id IS NULL OFFSET 0
     ) i ON t.purchase_id IS NOT NULL
-    WHERE t.user_id = :user AND t.seq > :before AND t.seq <= :through ORDER BY t.seq
+    WHERE t.user_id = :user
 """
+_LINES = f"{_NAMED} AND t.seq > :before AND t.seq <= :through ORDER BY t.seq"
+_SOME = f"{_NAMED} AND t.seq = ANY (:lines) ORDER BY t.seq"
 _TOTALS = """
     SELECT type, sum(amount) AS total FROM credit_transactions
     WHERE user_id = :user AND seq > :before AND seq <= :through GROUP BY type ORDER BY min(seq)

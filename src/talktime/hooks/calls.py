@@ -32,9 +32,9 @@ from talktime.carriers.contract import (
 )
 from talktime.db.base import new_id
 from talktime.errors import NotFound
-from talktime.hooks.token import BACK_FROM, media_parameters
 from talktime.http.body import read_body
 from talktime.http.context import Context, context_of
+from talktime.http.media_token import BACK_FROM, media_parameters
 from talktime.http.problems import DATABASE_AWAY, problem
 from talktime.inbox import Incoming
 from talktime.settings import Settings

@@ -21,7 +21,7 @@ from talktime.calls import costs, lifecycle
 from talktime.calls.coming_back import Before
 from talktime.calls.lifecycle import Answered
 from talktime.calls.transfers import TRANSFERRED, Transfer
-from talktime.carriers.contract import Audio, BadMessage, Carrier, Media, Stopped
+from talktime.carriers.contract import Audio, BadMessage, Carrier, Media, Present, Stopped
 from talktime.credits.models import NotCharged
 from talktime.errors import ProviderError
 from talktime.hooks.outbox import GONE, Outbox
@@ -176,7 +176,7 @@ class LiveCall:
         """The process is being stopped and will not wait: say goodbye."""
         self._conversation.say_goodbye("shutdown", seconds_max=_LEAVE_SECONDS)
 
-    def _send(self, message: str) -> bool:
+    def _send(self, message: str | bytes) -> bool:
         sent = self._outbox.put(message)
         if not sent and self._outbox.is_broken:
             # Nobody reads because nobody is there: not a caller who blocks the line.
@@ -197,7 +197,7 @@ class LiveCall:
                 except BadMessage as error:
                     self._log.warning("the carrier sent something that makes no sense", error=str(error))
                     event = None
-                if isinstance(event, Audio):
+                if isinstance(event, Audio | Present):
                     self._heard_at = time.monotonic()
                     others = 0
                 elif others > _OTHERS_MAX and time.monotonic() - self._heard_at > _FRAMES_MISSING_SECONDS:

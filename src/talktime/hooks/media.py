@@ -21,14 +21,14 @@ from talktime.credits.models import NotCharged
 from talktime.errors import ProviderError
 from talktime.hooks.live import HANG_UP_JOB, LIMIT_JOB, LiveCall
 from talktime.hooks.outbox import GONE
-from talktime.hooks.token import BACK_FROM, call_of
 from talktime.http.context import Context, context_of
+from talktime.http.media_token import BACK_FROM, call_of
 from talktime.http.problems import DATABASE_AWAY
 
 _START_SECONDS = 10.0
-_POLICY = 1008
-_TRY_AGAIN = 1013
-_ANSWER_SECONDS = 10.0
+POLICY = 1008
+TRY_AGAIN = 1013
+ANSWER_SECONDS = 10.0
 _ABANDON_TIMES = 20
 _AGAIN_SECONDS = 2.0
 _LOGGER = log.get(__name__)
@@ -42,21 +42,21 @@ async def media(websocket: WebSocket, carrier: str) -> None:
     context = context_of(websocket)
     company = context.carriers.get(carrier)
     if company is None or not _is_signed(websocket, context, company):
-        await websocket.close(_POLICY)
+        await websocket.close(POLICY)
         return
     await websocket.accept()
     translator = company.media()
-    started = await _started(websocket, translator)
+    started = await started_by(websocket, translator)
     if started is None:
-        await _close(websocket, _POLICY)
+        await close(websocket, POLICY)
         return
     whose = call_of(context.settings.secret, carrier, started)
     if whose is None:
         _LOGGER.warning("a media socket with a wrong token was closed", carrier=carrier)
-        await _close(websocket, _POLICY)
+        await close(websocket, POLICY)
         return
     context.socket_came(started.call_id)
-    arriving = _Arriving()
+    arriving = Arriving()
     context.call_began(arriving)
     try:
         # Whatever is logged from here on, by whomever, says whose call it is about.
@@ -66,7 +66,7 @@ async def media(websocket: WebSocket, carrier: str) -> None:
         context.call_ended(arriving)
 
 
-class _Arriving:
+class Arriving:
     """A call on its way from its socket to its agent: it counts as live, so that a process does not stop under it."""
 
     def leave(self) -> None:
@@ -85,7 +85,7 @@ async def _carry(
     answered, began_ns = time.monotonic(), time.time_ns()
     before: Before | None = None
     try:
-        async with asyncio.timeout(_ANSWER_SECONDS), context.database.transaction(user=whose[0]) as db:
+        async with asyncio.timeout(ANSWER_SECONDS), context.database.transaction(user=whose[0]) as db:
             call = await lifecycle.answer(db, *whose, context.meter.owner)
             if call is not None:
                 if BACK_FROM in started.parameters:
@@ -97,16 +97,16 @@ async def _carry(
                     carrier_call_id=started.call_id,
                     user=str(call.user_id),
                     agent=str(call.agent_id),
-                    version=call.agent_version,
+                    version=_version(call),
                     **({"since_ring_seconds": before.since_ring_seconds} if before is not None else {}),
                 )
     except DATABASE_AWAY as error:
         _LOGGER.error("a call could not be answered", call_id=str(whose[1]), error=type(error).__name__)
-        await _close(websocket, _TRY_AGAIN)
+        await close(websocket, TRY_AGAIN)
         return
     if call is None:
         _LOGGER.warning("a media socket with a spent token was closed", call_id=str(whose[1]))
-        await _close(websocket, _POLICY)
+        await close(websocket, POLICY)
         return
     context.traces.answered(call.user_id, call.call_id, began_ns=began_ns)
     try:
@@ -118,7 +118,7 @@ async def _carry(
             translator,
             call=call,
             carrier_call_id=started.call_id,
-            receptionist=await context.receptionists.get((call.user_id, call.agent_id, call.agent_version)),
+            receptionist=await context.receptionists.get((call.user_id, call.agent_id, _version(call))),
             answered=answered,
             before=before,
         )
@@ -127,11 +127,17 @@ async def _carry(
         # Our fault, or the database went away at the worst moment. If the call was settled on the way here this changes
         # nothing; else it costs nothing.
         _LOGGER.error("a call could not be carried", call_id=str(call.call_id), exc_info=error)
-        await _abandon(context, company, call, started.call_id)
-        await _close(websocket, _TRY_AGAIN)
+        await abandon(context, company, call, started.call_id)
+        await close(websocket, TRY_AGAIN)
 
 
-async def _abandon(context: Context, company: Carrier, call: Answered, carrier_call_id: str) -> None:
+def _version(call: Answered) -> int:
+    """Which version of the agent talks; only from a browser does anybody call a draft."""
+    assert call.agent_version is not None, call.call_id
+    return call.agent_version
+
+
+async def abandon(context: Context, company: Carrier, call: Answered, carrier_call_id: str) -> None:
     """End a call that we cannot carry, free of charge."""
     hung_up = True
     try:
@@ -176,7 +182,7 @@ def _is_signed(websocket: WebSocket, context: Context, company: Carrier) -> bool
     return True
 
 
-async def _started(websocket: WebSocket, translator: Media) -> Started | None:
+async def started_by(websocket: WebSocket, translator: Media) -> Started | None:
     """The stream's first words; None when they do not come, or are something else."""
     try:
         async with asyncio.timeout(_START_SECONDS):
@@ -193,7 +199,7 @@ async def _started(websocket: WebSocket, translator: Media) -> Started | None:
         return None
 
 
-async def _close(websocket: WebSocket, code: int) -> None:
+async def close(websocket: WebSocket, code: int) -> None:
     try:
         async with asyncio.timeout(2):
             await websocket.close(code)

@@ -24,18 +24,18 @@ class Outbox:
 
     def __init__(self, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         self._send = send
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[str | bytes] = deque()
         self._task: asyncio.Task[None] | None = None
         self.is_broken = False
 
-    def put(self, message: str) -> bool:
-        """Send a text message; False when the other side is gone, or has not read for too long."""
+    def put(self, message: str | bytes) -> bool:
+        """Send a message, of text or of bytes; False when the other side is gone, or has not read for too long."""
         if self.is_broken or len(self._waiting) >= _WAITING_MAX:
             return False
         if self._task is not None:
             self._waiting.append(message)
             return True
-        steps = self._send({"type": "websocket.send", "text": message}).__await__()
+        steps = self._send(_said(message)).__await__()
         try:
             waits_for = next(steps)
         except StopIteration:
@@ -58,11 +58,15 @@ class Outbox:
         try:
             await rest
             while self._waiting:
-                await self._send({"type": "websocket.send", "text": self._waiting.popleft()})
+                await self._send(_said(self._waiting.popleft()))
         except GONE:
             self.is_broken = True
         finally:
             self._task = None
+
+
+def _said(message: str | bytes) -> dict[str, Any]:
+    return {"type": "websocket.send", "text" if isinstance(message, str) else "bytes": message}
 
 
 class _Rest:

@@ -81,21 +81,7 @@ class PuttingThrough:
     @property
     def tool(self) -> Tool | None:
         """What the model is offered; None for an agent that puts nobody through."""
-        people = self._receptionist.people
-        if not people:
-            return None
-        return Tool(
-            TRANSFER,
-            "Put the caller through to a person of the business, by name. Use it when the caller asks for one of them,"
-            " or for a person. Say nothing before its answer.",
-            {
-                "type": "object",
-                "properties": {
-                    "person": {"type": "string", "enum": [person.name for person in people], "description": "Whom"}
-                },
-                "required": ["person"],
-            },
-        )
+        return transfer_tool(self._receptionist.people)
 
     async def use(self, arguments: Mapping[str, Any], key: str) -> str:
         """The tool: have the caller put through once the agent has said so. Raises NobodyOfThatName, NotNow,
@@ -182,6 +168,24 @@ class PuttingThrough:
 
     def _regret(self) -> str:
         return f"{people_phrases(self._receptionist.brief.language).not_possible} {_offer(self._receptionist)}"
+
+
+def transfer_tool(people: Sequence[Person]) -> Tool | None:
+    """The tool that puts callers through to one of these; None where there is nobody."""
+    if not people:
+        return None
+    return Tool(
+        TRANSFER,
+        "Put the caller through to a person of the business, by name. Use it when the caller asks for one of them,"
+        " or for a person. Say nothing before its answer.",
+        {
+            "type": "object",
+            "properties": {
+                "person": {"type": "string", "enum": [person.name for person in people], "description": "Whom"}
+            },
+            "required": ["person"],
+        },
+    )
 
 
 def greeted_again(receptionist: Receptionist, before: Before) -> Brief:

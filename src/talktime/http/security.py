@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from talktime.accounts.sessions import SESSION_LASTS
@@ -17,6 +18,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+_PERMISSIONS = "camera=(), geolocation=(), microphone={microphone}, payment=(), usb=()"
 HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",
@@ -25,10 +27,14 @@ HEADERS = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=(self), payment=(), usb=()",
+    "permissions-policy": _PERMISSIONS.format(microphone="()"),
     "cache-control": "no-store",
 }
 """What an answer says of itself by default; one that says otherwise (a static file is cached) is left as it is."""
+
+WITH_MICROPHONE = {"permissions-policy": _PERMISSIONS.format(microphone="(self)")}
+"""What a page says of itself that carries the panel on which one calls an agent (`talk.html`); no other page may ask
+for the microphone."""
 
 STRICT_TRANSPORT_SECURITY = "max-age=31536000"
 """For a year a browser that was here once comes by no unsafe line. Of other names under ours nothing is said: they may
@@ -75,7 +81,7 @@ def cookie_name(settings: Settings) -> str:
     return "__Host-talktime" if is_https(settings) else "talktime_session"
 
 
-def session_token(request: Request, settings: Settings) -> str | None:
+def session_token(request: HTTPConnection, settings: Settings) -> str | None:
     """What the browser's cookie says; nothing is known of it yet."""
     return request.cookies.get(cookie_name(settings))
 
@@ -110,14 +116,19 @@ def refuse_other_sites(request: Request, settings: Settings) -> None:
     if site is not None:
         allowed = site in ("same-origin", "none")
     else:
-        origin = request.headers.get("origin")
-        own = {_origin(settings.base_url)}
-        if settings.public_url is None:
-            # Ours is also the address in the browser's bar: a server that listens on 0.0.0.0 has many.
-            own.add(_origin(f"{request.url.scheme}://{request.headers.get('host', '')}"))
-        allowed = origin is None or _origin(origin) in own - {None}
+        allowed = "origin" not in request.headers or is_from_here(request, settings)
     if not allowed:
         raise Refused("This form was sent from another site. Open the page here and try again.")
+
+
+def is_from_here(connection: HTTPConnection, settings: Settings) -> bool:
+    """Whether a browser says that it comes from a page of ours. With web sockets it always says where it comes from."""
+    own = {_origin(settings.base_url)}
+    if settings.public_url is None:
+        # Ours is also the address in the browser's bar: a server that listens on 0.0.0.0 has many.
+        scheme = connection.url.scheme.replace("ws", "http")
+        own.add(_origin(f"{scheme}://{connection.headers.get('host', '')}"))
+    return _origin(connection.headers.get("origin", "")) in own - {None}
 
 
 def is_https(settings: Settings) -> bool:

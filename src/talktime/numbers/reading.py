@@ -3,7 +3,7 @@ directory, which one user's rights do not reach into.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -45,6 +45,12 @@ async def page(
         query = query.where(PhoneNumber.number < after if is_descending else PhoneNumber.number > after)
     order = PhoneNumber.number.desc() if is_descending else PhoneNumber.number
     return (await db.execute(query.order_by(order).limit(limit))).scalars().all()
+
+
+async def ids_of(db: AsyncSession, numbers: Collection[str]) -> Mapping[str, uuid.UUID]:
+    """What those of these numbers (E.164) are called that the pool has."""
+    rows = await db.execute(select(PhoneNumber.number, PhoneNumber.id).where(PhoneNumber.number.in_(numbers)))
+    return {row.number: row.id for row in rows}
 
 
 async def orders(

@@ -137,6 +137,14 @@ async def of_purchase(db: AsyncSession, user: uuid.UUID, purchase: uuid.UUID) ->
     return (await db.scalars(chosen.order_by(Invoice.issued_at, Invoice.no))).all()
 
 
+async def of_purchases(db: AsyncSession, user: uuid.UUID, purchases: Sequence[uuid.UUID]) -> Sequence[Invoice]:
+    """The documents about some purchases, oldest first."""
+    if not purchases:
+        return []
+    chosen = select(Invoice).where(Invoice.user_id == user, Invoice.purchase_id.in_(purchases))
+    return (await db.scalars(chosen.order_by(Invoice.issued_at, Invoice.no))).all()
+
+
 async def document(db: AsyncSession, user: uuid.UUID, invoice: uuid.UUID) -> tuple[InvoiceDocument, str]:
     """What stands on a document, and the locale its reader had when it was issued. Raises NoSuchInvoice."""
     found = await db.scalar(select(Invoice).where(Invoice.user_id == user, Invoice.id == invoice))

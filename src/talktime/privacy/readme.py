@@ -21,6 +21,7 @@ webhooks.json            where your programs are told of what happens; in webhoo
                          webhook-deliveries.jsonl and webhook-attempts.jsonl what, when, and what they answered
 calls.csv, calls.jsonl   your calls, and the parts of them that were put through to a person
 turns.jsonl              what was said on them, as it was heard
+corrections.jsonl        what an agent should have said, as you noted it
 charges.jsonl            what was set aside for each call, at which price, and what became of it
 claims.jsonl             calls of which you said that they were none
 credit.json              your credits, and the limits you set
@@ -60,6 +61,7 @@ webhooks.json            wo Ihre Programme erfahren, was geschieht; in webhook-e
                          webhook-deliveries.jsonl und webhook-attempts.jsonl was, wann, und was sie antworteten
 calls.csv, calls.jsonl   Ihre Anrufe und die Teile davon, die zu Menschen durchgestellt wurden
 turns.jsonl              was gesagt wurde, so wie es verstanden wurde
+corrections.jsonl        was ein Agent hätte sagen sollen, wie Sie es notiert haben
 charges.jsonl            was für jeden Anruf zurückgelegt wurde, zu welchem Preis, und was daraus wurde
 claims.jsonl             Anrufe, von denen Sie sagten, dass es keine waren
 credit.json              Ihre Credits und die Grenzen, die Sie gesetzt haben

@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from talktime.accounts.models import ApiKey, AuditEntry, Link, Session, User
 from talktime.agents.models import Agent, AgentDraft, AgentVersion
-from talktime.calls.models import Call, Turn
+from talktime.calls.models import Call, Correction, Turn
 from talktime.credits.models import ChargeClaim, CreditAccount, CreditHold, CreditTransaction, Price
 from talktime.db.base import Model
 from talktime.notices.models import MailChoice, Notice
@@ -98,6 +98,7 @@ SHELVES: tuple[Shelf, ...] = (
     Shelf("number-proofs.json", NumberProof, (NumberProof.id,), is_directory=True),
     Shelf("calls.jsonl", Call, (Call.id,)),
     Shelf("turns.jsonl", Turn, (Turn.call_id, Turn.turn_no)),
+    Shelf("corrections.jsonl", Correction, (Correction.call_id, Correction.turn_no)),
     Shelf(
         "charges.jsonl",
         CreditHold,
@@ -150,6 +151,9 @@ LEFT_OUT: Mapping[str, str] = {
     "invoice_numbers": "that no number of an invoice is given twice; the invoices are here",
     "ledger_checkpoints": "how far the ledger was proven",
     "purchase_directory": "how a payment company's event finds its purchase",
+    **dict.fromkeys(
+        ("use_counts", "use_days"), "sums by day; each call is in calls.jsonl, with what it cost in charges.jsonl"
+    ),
     "recovery_codes": "hashes of secrets, and nothing else",
 }
 """Tables that say whose a row is, and are not exported."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from talktime.carriers.contract import Audio, Digit, MediaEvent, Played, Started, Stopped
+from talktime.carriers.contract import Audio, Digit, MediaEvent, Played, Present, Started, Stopped, Typed
 from talktime.errors import ProviderError
 from talktime.speech.contract import Brief, Message, Moment
 from talktime.voice.brain import Brain, Progress, ThinkersFailed
@@ -133,6 +133,7 @@ class Conversation:
             now=self._now,
             recalled=recalled,
         )
+        self._on_heard: Callable[[str], None] = _ignored
         line.on_blocked = self._blocked
         self._mouth.on_audible = self._audible
         self._speaking: asyncio.Task[None] | None = None
@@ -182,6 +183,11 @@ class Conversation:
                 self._mouth.played_mark()
             elif isinstance(event, Digit):
                 self._press(event.digit)
+            elif isinstance(event, Typed):
+                self._typed(event.text)
+            elif isinstance(event, Present):
+                if event.is_typing:
+                    self._wait_longer()
             elif isinstance(event, Stopped):
                 self.end("caller_hung_up", "CALLER")
             else:
@@ -216,6 +222,12 @@ class Conversation:
         self._leaving = _Leaving(reason, "AGENT", way, key)
         self._brain.may_be_silent = True
         return True
+
+    def tell_words(self, *, heard: Callable[[str], None], saying: Callable[[str], None]) -> None:
+        """From now on, tell the caller's words as soon as they are understood, and each sentence of the agent's when
+        its first sound goes out. What became of either, the journal says later."""
+        self._on_heard = heard
+        self._mouth.on_sentence = saying
 
     def leave(self, reason: str, by: By = "AGENT") -> None:
         """End the call when what the agent is saying now, or is about to say, was played; a tool may ask for it."""
@@ -274,7 +286,10 @@ class Conversation:
             if self._cut is not None:
                 self._resume()
                 return
-        said = Said(text, began_at, ended_at, decided_at)
+        self._take(Said(text, began_at, ended_at, decided_at))
+
+    def _take(self, said: Said) -> None:
+        """These are words of the caller's that want an answer, or change the one that is being given."""
         if self._is_closing or self._over.is_set():
             self._said = self._said.joined(said) if self._said else said  # for the minutes only
             return
@@ -283,7 +298,8 @@ class Conversation:
         self._forget_cut()
         self._still_there = 0
         self._said = self._said.joined(said) if self._said else said
-        self._brain.hear(text)
+        self._on_heard(self._said.text)
+        self._brain.hear(said.text)
         self._answer()
 
     def _nothing_said(self) -> None:
@@ -522,6 +538,17 @@ class Conversation:
     def _keys_pressed(self, text: str, began_at: float, ended_at: float) -> None:
         self._understood(text, began_at, ended_at, self._now())
 
+    def _typed(self, text: str) -> None:
+        """A line was typed: a turn of the caller's like one that was heard, and never a mere nod."""
+        now = self._now()
+        self._stop_silence()
+        self._take(Said(text, now, now, now))
+
+    def _wait_longer(self) -> None:
+        """Somebody is typing: that is no silence."""
+        if self._silence is not None:
+            self._start_silence()
+
     def _call_is_long(self) -> None:
         self.say_goodbye("longest", seconds_max=_CALL_OVER_SECONDS)
 
@@ -582,3 +609,7 @@ class Conversation:
         if self._understanding:
             await asyncio.wait(self._understanding, timeout=_LAST_WORDS_SECONDS)
         await self._brain.toolbox.wait()
+
+
+def _ignored(_text: str) -> None:
+    pass

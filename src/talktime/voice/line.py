@@ -22,7 +22,7 @@ class Line:
     def __init__(
         self,
         media: Media,
-        send: Callable[[str], bool],
+        send: Callable[[str | bytes], bool],
         close: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -94,7 +94,7 @@ class Line:
             self.is_open = False
             self._close()
 
-    def _put(self, message: str) -> None:
+    def _put(self, message: str | bytes) -> None:
         if self.is_open and not self._send(message):
             self.is_open = False
             self._close()

@@ -73,6 +73,8 @@ class Mouth:
         self._on_fault = on_fault
         self.on_audible: Callable[[], None] = _nothing
         """Called when the first frame of an utterance's first sentence goes out."""
+        self.on_sentence: Callable[[str], None] = _ignored
+        """Called with each sentence when its first frame goes out, fillers aside."""
         self._preferred = 0
         """The speaker that served last; whoever failed is not tried first again."""
         self._sentences: list[Sentence] = []
@@ -215,6 +217,8 @@ class Mouth:
 
     def _began(self, sentence: Sentence) -> None:
         self._more.set()
+        if sentence.part != _FILLER:
+            self.on_sentence(sentence.text)
         if not self._is_audible and sentence.part != _FILLER:
             self._is_audible = True
             self._line.mark()  # comes back early, and tells how far the carrier lags behind
@@ -391,6 +395,10 @@ class Mouth:
 
 
 def _nothing() -> None:
+    pass
+
+
+def _ignored(_text: str) -> None:
     pass
 
 

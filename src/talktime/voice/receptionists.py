@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from sqlalchemy.exc import SQLAlchemyError
 
 from talktime import log
-from talktime.agents import content
+from talktime.agents import checking, content, drafts
 from talktime.agents.checking import AI_DOWN
-from talktime.agents.content import Person
+from talktime.agents.content import Content, Person
 from talktime.agents.opening_hours import OpeningHours
 from talktime.agents.prompt import brief_of
 from talktime.agents.publish import read_version
@@ -65,6 +65,15 @@ class Receptionists:
         """The receptionist, read if need be; its greeting and its ears may still be on their way."""
         return await asyncio.shield(self._task(key))
 
+    async def draft(self, user: uuid.UUID, agent_id: uuid.UUID) -> Receptionist:
+        """The receptionist that an agent's draft will be, as it stands now; its greeting and its ears may still be on
+        their way. It is not kept: the next one who asks may have written something else."""
+        async with self._database.transaction(user=user) as db:
+            found = await drafts.read(db, user, agent_id)
+        receptionist = _receptionist(checking.tidied(found.content), f"{agent_id}:draft:{found.revision}")
+        self._prepare_beside(receptionist)
+        return receptionist
+
     async def close(self) -> None:
         """Drop what is under way."""
         tasks = [*self._tasks, *self._known.values()]
@@ -90,16 +99,7 @@ class Receptionists:
         user, agent_id, version_no = key
         async with self._database.transaction(user=user) as db:
             agent, version = await read_version(db, user, agent_id, version_no)
-        said = content.of_version(agent, version)
-        return Receptionist(
-            brief=brief_of(said, f"{agent_id}:{version_no}"),
-            zone=said.zone,
-            hours=said.hours,
-            tools=frozenset(said.tools),
-            people=said.people,
-            stand_in=said.fallback_forwards.get(AI_DOWN),
-            settings=TurnSettings.from_json({"call_seconds_max": said.call_seconds_max, **said.turn_settings}),
-        )
+        return _receptionist(content.of_version(agent, version), f"{agent_id}:{version_no}")
 
     def _prepare_later(self, read: asyncio.Task[Receptionist]) -> None:
         if read.cancelled():
@@ -110,7 +110,10 @@ class Receptionists:
             if not isinstance(error, SQLAlchemyError | NotFound | OSError):
                 _LOGGER.error("an agent could not be made ready", exc_info=error)
             return
-        task: asyncio.Task[object] = asyncio.create_task(self._prepare(read.result()))
+        self._prepare_beside(read.result())
+
+    def _prepare_beside(self, receptionist: Receptionist) -> None:
+        task: asyncio.Task[object] = asyncio.create_task(self._prepare(receptionist))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -128,3 +131,15 @@ class Receptionists:
                 _LOGGER.warning("a provider could not prepare", error=str(outcome))
             elif isinstance(outcome, BaseException):
                 raise outcome
+
+
+def _receptionist(said: Content, key: str) -> Receptionist:
+    return Receptionist(
+        brief=brief_of(said, key),
+        zone=said.zone,
+        hours=said.hours,
+        tools=frozenset(said.tools),
+        people=said.people,
+        stand_in=said.fallback_forwards.get(AI_DOWN),
+        settings=TurnSettings.from_json({"call_seconds_max": said.call_seconds_max, **said.turn_settings}),
+    )

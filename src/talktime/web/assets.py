@@ -1,9 +1,11 @@
 """The static files: few, read once at start, and served under a name that holds their content's hash, so that a browser
 may keep them for ever and still gets the new one after an upgrade.
 
-The one rule: only what is in the table is served; no path is ever made from what somebody sends.
+The one rule: only what is in the table is served; no path is ever made from what somebody sends. What is served here is
+the same for everybody, so it may be compressed; a page is not: it holds secrets beside what somebody sent (BREACH).
 """
 
+import gzip
 import hashlib
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +18,12 @@ from fastapi import APIRouter, Request, Response
 router = APIRouter(prefix="/static")
 
 _KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-_OWN = ("look.css", "live.js", "mark.svg")
+_OWN = ("live.js", "page.js", "talk.js", "microphone.js", "mark.svg", "begin.js")
+_LOOK = (
+    "tokens", "text", "frame", "components", "forms", "conversation", "door", "start", "settings", "acting",
+    "overview", "calls", "talk", "agents", "credits", "numbers", "webhooks", "operator", "design",
+)  # fmt: skip
+"""The parts of the look in the order in which they count: tokens, what every page is made of, then page by page."""
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -26,6 +33,8 @@ class Asset:
 
     address: str
     body: bytes
+    packed: bytes
+    """The same, compressed with gzip."""
     kind: str
 
 
@@ -36,9 +45,11 @@ async def asset(request: Request, name: str) -> Response:
     if found is None:
         return Response("There is no such file.", 404, media_type="text/plain")
     etag = f'"{name}"'
-    headers = {"cache-control": _FOR_EVER, "etag": etag}
+    headers = {"cache-control": _FOR_EVER, "etag": etag, "vary": "accept-encoding"}
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(found.packed, media_type=found.kind, headers={**headers, "content-encoding": "gzip"})
     return Response(found.body, media_type=found.kind, headers=headers)
 
 
@@ -49,7 +60,9 @@ def address_of(name: str) -> str:
 
 @cache
 def _assets() -> dict[str, Asset]:
-    bodies = {name: files("talktime.web").joinpath("static", name).read_bytes() for name in _OWN}
+    static = files("talktime.web").joinpath("static")
+    bodies = {name: static.joinpath(name).read_bytes() for name in _OWN}
+    bodies["look.css"] = b"\n".join(static.joinpath("look", f"{name}.css").read_bytes() for name in _LOOK)
     bodies["htmx.js"] = _htmx().read_bytes()
     return {name: _asset(name, body) for name, body in bodies.items()}
 
@@ -62,7 +75,8 @@ def _by_address() -> dict[str, Asset]:
 def _asset(name: str, body: bytes) -> Asset:
     path = Path(name)
     digest = hashlib.sha256(body).hexdigest()[:12]
-    return Asset(f"/static/{path.stem}.{digest}{path.suffix}", body, _KINDS[path.suffix])
+    address = f"/static/{path.stem}.{digest}{path.suffix}"
+    return Asset(address, body, gzip.compress(body, 9, mtime=0), _KINDS[path.suffix])
 
 
 def _htmx() -> Path:

@@ -13,13 +13,19 @@ from fastapi import Request
 from talktime.errors import BadInput
 from talktime.gateways import currencies
 from talktime.http.body import BodyRefused, CutShort, TooLarge, WrongLength, read_body
+from talktime.web import local
+from talktime.web.language import _
 
 _BYTES_MAX = 16 * 1024
+_LONG_BYTES_MAX = 512 * 1024
+"""Of a page where long texts are written: twenty kilobytes of instructions are three times as long in a form."""
 _BODY_SECONDS = 10.0
 _FIELDS_MAX = 40
+_LONG_FIELDS_MAX = 200
 _CREDITS_MAX = 10**12
 _DIGITS_MAX = 20
 """More are no number of credits. Python refuses to read thousands of them, and takes its time for hundreds."""
+_WHOLE = re.compile("[0-9]+|[0-9]{1,3}([,. \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}’'][0-9]{3})+", re.ASCII)
 
 
 class FormRefused(BadInput, BodyRefused):
@@ -43,14 +49,16 @@ class Form:
 
     def credits(self, name: str) -> int | None:
         """A whole number of credits; None where nothing stands. Thousands may be set apart."""
-        written = self.text(name).replace(",", "").replace(" ", "").replace("\N{NO-BREAK SPACE}", "")
+        written = self.text(name)
         if not written:
             return None
-        is_number = written.isascii() and written.isdigit() and len(written) <= _DIGITS_MAX
-        if not is_number or int(written) > _CREDITS_MAX:
-            self.errors[name] = "A whole number of credits, such as 500; or nothing for none."
+        # Thousands are set apart by threes, or not at all: `1,5` and `1.5` are no fifteen.
+        is_number = len(written) <= _DIGITS_MAX and _WHOLE.fullmatch(written)
+        number = int(re.sub(r"[^0-9]", "", written)) if is_number else _CREDITS_MAX + 1
+        if number > _CREDITS_MAX:
+            self.errors[name] = _("A whole number of credits, such as 500; or nothing for none.")
             return None
-        return int(written)
+        return number
 
     def money(self, name: str, currency: str) -> int | None:
         """An amount in minor units of a currency: `50` and `50.00` are 5000 cents. Never through a float."""
@@ -60,8 +68,10 @@ class Form:
         written = re.fullmatch(form, self.text(name))
         minor = int(written[1] + (written[2] or "").ljust(decimals, "0")) if written else 0
         if not 0 < minor <= _CREDITS_MAX:
-            example = f"50.{'0' * decimals}" if decimals else "50"
-            self.errors[name] = f"An amount in {currency}, such as {example}."
+            example = local.typed_amount(50 * 10**decimals, currency)
+            self.errors[name] = _("An amount in {currency}, such as {example}.").format(
+                currency=currency, example=example
+            )
             return None
         return minor
 
@@ -74,11 +84,26 @@ async def read_form(request: Request) -> Form:
     return form
 
 
+def expect_long_form(request: Request) -> None:
+    """Said before the form is read: that it may be as long as a page with long texts needs."""
+    request.state.form_is_long = True
+
+
+def _is_long(request: Request) -> bool:
+    return getattr(request.state, "form_is_long", False)
+
+
 async def _read(request: Request) -> Form:
     body = await _body(request)
     try:
         # Of a name that stands there twice the last one counts.
-        values = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_FIELDS_MAX))
+        values = dict(
+            parse_qsl(
+                body.decode(),
+                keep_blank_values=True,
+                max_num_fields=_LONG_FIELDS_MAX if _is_long(request) else _FIELDS_MAX,
+            )
+        )
     except ValueError:
         raise BadInput(_NO_FORM) from None
     if any("\0" in value for value in values.values()):
@@ -92,7 +117,8 @@ _NO_FORM = "This is no form of ours: open the page here and try again."
 async def _body(request: Request) -> bytes:
     """The body, bounded in size and in time. Raises FormRefused, in words for who filled the form in."""
     try:
-        return await read_body(request, bytes_max=_BYTES_MAX, seconds_max=_BODY_SECONDS)
+        bytes_max = _LONG_BYTES_MAX if _is_long(request) else _BYTES_MAX
+        return await read_body(request, bytes_max=bytes_max, seconds_max=_BODY_SECONDS)
     except TooLarge:
         raise FormRefused("This form is too long.") from None
     except CutShort:

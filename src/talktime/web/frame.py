@@ -1,34 +1,32 @@
 """What stands around every page of somebody who is signed in: where to go, and the credit, which is always in sight."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from talktime.accounts.models import Role
 from talktime.accounts.sessions import Identity
-from talktime.calls.history import CallRecord
 from talktime.credits.account import Funds
-from talktime.web import local, words
+from talktime.web import local
 from talktime.web.language import _
-from talktime.web.views import credit_sentence
+from talktime.web.navigation import navigation
+from talktime.web.standing import credit_sentence
 from talktime.web.words import Clock
 
 LIVE_SECONDS = 1
 QUIET_SECONDS = 5
 
 
-def frame(identity: Identity, funds: Funds, live: Sequence[CallRecord], clock: Clock, here: str) -> dict[str, Any]:
-    """The values of the frame; `here` is the entry of the navigation that the page belongs to."""
+def frame(identity: Identity, funds: Funds, live: int, clock: Clock, here: str) -> dict[str, Any]:
+    """The values of the frame; `live` calls are running, and `here` is the place that the page belongs to."""
+    is_operator = identity.role == Role.ADMIN and identity.actor_id is None
     return {
         "name": identity.name,
         "zone": clock.zone,
         "here": here,
-        "is_operator": identity.role == Role.ADMIN and identity.actor_id is None,
-        "remind": identity.role == Role.ADMIN and identity.actor_id is None and not identity.has_second_factor,
-        "live_count": len(live),
-        "wallet": {"balance": local.figure(funds.balance), "held": _held(funds.held, len(live))},
-        # The same in English, for pages that are not translated yet.
-        "balance": words.figure(funds.balance),
-        "held": words.held_in_words(funds.held, len(live)),
+        "is_operator": is_operator,
+        "navigation": navigation(here, is_operator=is_operator),
+        "remind": is_operator and not identity.has_second_factor,
+        "live_count": live,
+        "wallet": {"balance": local.figure(funds.balance), "held": _held(funds.held, live)},
         "credit_sentence": credit_sentence(funds),
         "poll_seconds": LIVE_SECONDS if live else QUIET_SECONDS,
     }

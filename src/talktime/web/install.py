@@ -9,35 +9,47 @@ from talktime.http.problems import astray, is_for_a_program, problem
 from talktime.http.security import harden
 from talktime.web import (
     assets,
-    claims,
+    design,
     local,
     mail_choices,
     operator,
-    pages,
     resetting,
     settings_pages,
     signing_in,
     signing_up,
     speaking,
-    statements,
-    wallet,
+    talk,
 )
+from talktime.web.agents import router as agents
+from talktime.web.begin import pages as begin
+from talktime.web.calls import pages as calls
+from talktime.web.calls import saying
+from talktime.web.credits import routes as wallet
 from talktime.web.language import _
+from talktime.web.numbers import routes as numbers
+from talktime.web.overview import pages as overview
 from talktime.web.render import error_page, warm
 from talktime.web.visit import visiting
+from talktime.web.webhooks import routes as webhooks
 
 router = APIRouter(include_in_schema=False)
-router.include_router(pages.router)
+router.include_router(overview.router)
+router.include_router(calls.router)
+router.include_router(saying.router)
+router.include_router(begin.router)
 router.include_router(signing_in.router)
 router.include_router(signing_up.router)
 router.include_router(resetting.router)
 router.include_router(speaking.router)
 router.include_router(mail_choices.router)
 router.include_router(wallet.router)
+router.include_router(numbers.router)
+router.include_router(webhooks.router)
 router.include_router(settings_pages.router)
-router.include_router(claims.router)
-router.include_router(statements.router)
 router.include_router(operator.router)
+router.include_router(talk.router)
+router.include_router(agents.router)
+router.include_router(design.router)
 router.include_router(assets.router)
 
 

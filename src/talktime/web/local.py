@@ -4,19 +4,21 @@ The rule: values in, words out; the language is the one that `visit` found, and 
 """
 
 from collections.abc import Sequence
-from datetime import datetime
-from functools import cache
+from datetime import date, datetime
+from functools import cache, lru_cache
 from zoneinfo import available_timezones
 
-from babel.dates import format_datetime, get_timezone_location
-from babel.numbers import format_decimal
+from babel.dates import format_date, format_datetime, get_timezone_location
 
-from talktime.web import visit
+from talktime.gateways.currencies import format_money
+from talktime.web import visit, words
 from talktime.web.language import _, gettext
 from talktime.web.visit import LANGUAGES
 from talktime.web.words import Clock
 
 _DAY = {"en": "d MMMM y", "de": "d. MMMM y"}
+_SHORT_DAY = {"en": "d MMM", "de": "d. MMM"}
+_THOUSANDS = {"en": ",", "de": "."}
 _MOMENT = {"en": "d MMM y, HH:mm", "de": "d. MMM y, HH:mm"}
 
 Zones = Sequence[tuple[str, Sequence[tuple[str, str]]]]
@@ -31,12 +33,29 @@ def language() -> str:
 
 def figure(number: int) -> str:
     """`8,412`, in German `8.412`."""
-    return format_decimal(number, locale=language()).replace("-", "−")
+    # Some pages have hundreds of them, so not by the library, which takes its time.
+    return f"{number:,}".replace(",", _THOUSANDS[language()]).replace("-", "−")
 
 
 def day(at: datetime, clock: Clock) -> str:
     """`3 November 2026`, in German `3. November 2026`."""
     return format_datetime(clock.local(at), _DAY[language()], locale=language())
+
+
+def short_day(on: date) -> str:
+    """`3 Nov`, in German `3. Nov.`: for a chart, where the year is known."""
+    return _short_day(on, language())
+
+
+def amount(minor: int, currency: str) -> str:
+    """An amount of money: `€10.50`, in German `10,50 €`."""
+    return format_money(minor, currency, language()).replace("-", "−")
+
+
+def typed_amount(minor: int, currency: str) -> str:
+    """An amount as one types it into a form: `50.00`, in German `50,00`, in yen `50`."""
+    plain = words.plain_amount(minor, currency)
+    return plain.replace(".", ",") if language() == "de" else plain
 
 
 def moment(at: datetime, clock: Clock) -> str:
@@ -61,6 +80,11 @@ def warm() -> None:
     """Put the lists together now: it takes a while, and whoever asks for a page first should not wait for it."""
     for spoken in LANGUAGES:
         _zones(spoken)
+
+
+@lru_cache(maxsize=2_000)
+def _short_day(on: date, spoken: str) -> str:
+    return str(format_date(on, _SHORT_DAY[spoken], locale=spoken))
 
 
 @cache

@@ -17,7 +17,8 @@ from talktime.web.door import told
 from talktime.web.forms import Form, read_form
 from talktime.web.language import _
 from talktime.web.routing import PageRoute
-from talktime.web.settings_frame import settings_page, wrong
+from talktime.web.settings_frame import settings_page
+from talktime.web.sheet import wrong
 from talktime.web.who import just_confirmed, signed_in, themselves
 
 PATH = "/settings/data"

@@ -18,7 +18,8 @@ from talktime.web import local
 from talktime.web.forms import Form, read_form
 from talktime.web.language import _
 from talktime.web.routing import PageRoute
-from talktime.web.settings_frame import back, clock_of, settings_page, wrong
+from talktime.web.settings_frame import settings_page
+from talktime.web.sheet import back, clock_of, wrong
 from talktime.web.who import just_confirmed, signed_in
 from talktime.web.words import Clock
 

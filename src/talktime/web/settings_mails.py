@@ -12,7 +12,8 @@ from talktime.notices.choices import CHOICES, choices_of, choose
 from talktime.web.forms import read_form
 from talktime.web.language import _
 from talktime.web.routing import PageRoute
-from talktime.web.settings_frame import back, settings_page
+from talktime.web.settings_frame import settings_page
+from talktime.web.sheet import back
 from talktime.web.who import signed_in
 
 PATH = "/settings/mails"

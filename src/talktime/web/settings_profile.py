@@ -13,7 +13,8 @@ from talktime.web import local
 from talktime.web.forms import Form, read_form
 from talktime.web.language import NAMES
 from talktime.web.routing import PageRoute
-from talktime.web.settings_frame import back, settings_page, wrong
+from talktime.web.settings_frame import settings_page
+from talktime.web.sheet import back, wrong
 from talktime.web.visit import LANGUAGES, speak
 from talktime.web.who import signed_in
 

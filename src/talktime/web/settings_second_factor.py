@@ -21,7 +21,8 @@ from talktime.web.door import address_of, said_of, told
 from talktime.web.forms import Form, read_form
 from talktime.web.language import _
 from talktime.web.routing import PageRoute
-from talktime.web.settings_frame import back, settings_page
+from talktime.web.settings_frame import settings_page
+from talktime.web.sheet import back
 from talktime.web.visit import renew
 from talktime.web.who import just_confirmed, signed_in, themselves
 

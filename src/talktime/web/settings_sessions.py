@@ -14,7 +14,8 @@ from talktime.http.security import set_session
 from talktime.web import local
 from talktime.web.browsers import browser_in_words, place_in_words
 from talktime.web.routing import PageRoute
-from talktime.web.settings_frame import back, clock_of, settings_page
+from talktime.web.settings_frame import settings_page
+from talktime.web.sheet import back, clock_of
 from talktime.web.who import signed_in, themselves
 from talktime.web.words import Clock
 

@@ -95,7 +95,7 @@ async def begin(request: Request, token: str) -> Response:
         return _spent(request)
     except TalktimeError as error:
         return again(request, "welcome.html", form, error, **values)
-    return await let_in(request, session)
+    return await let_in(request, session, "/" if link.role is Role.ADMIN else "/begin")
 
 
 async def _look(context: Context, token: str) -> Link | None:

@@ -86,7 +86,7 @@ class Phone:
     _to_say: list[tuple[bytes, str]] = field(default_factory=list)
     _said: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def send(self, message: str) -> bool:
+    def send(self, message: str | bytes) -> bool:
         """Our side of the socket: what the line sends."""
         self.messages += 1
         if not self.reads:

@@ -49,6 +49,9 @@ DECLARE
     v_seconds bigint := coalesce(NEW.carrier_seconds, NEW.seconds, 0);
     v_ask_at timestamptz := clock_timestamp() + interval '2 minutes';
 BEGIN
+    IF NEW.carrier = 'browser' THEN
+        RETURN NULL;  -- the customer called their own agent, and no phone company is owed anything for it
+    END IF;
     INSERT INTO call_costs AS k (
         user_id, call_id, provider, kind, quantity, estimated, amount_micros, currency, ask_at
     )

@@ -158,6 +158,8 @@ BEGIN
     WHERE t.user_id = p_user AND t.call_id = ANY (v_calls)
         AND (t.text ~ p_pattern OR t.tools::text ~ p_pattern OR t.sources::text ~ p_pattern);
     GET DIAGNOSTICS v_more = ROW_COUNT;
+    UPDATE turn_corrections x SET text = left(regexp_replace(x.text, p_pattern, p_word, 'g'), 1000)
+    WHERE x.user_id = p_user AND x.call_id = ANY (v_calls) AND x.text ~ p_pattern;
     UPDATE charge_claims k SET note = regexp_replace(k.note, p_pattern, p_word, 'g')
     WHERE k.user_id = p_user AND k.call_id = ANY (v_calls) AND k.note ~ p_pattern;
     changed := changed + v_more;

@@ -12,6 +12,8 @@ BEGIN
     SELECT * INTO v_wanted FROM mail_choices m WHERE m.user_id = NEW.user_id;
     IF NEW.outcome = 'message' THEN
         v_kind := CASE WHEN coalesce(v_wanted.messages, true) THEN 'message_taken' END;
+    ELSIF NEW.answered_at IS NULL AND NEW.carrier = 'browser' THEN
+        RETURN NULL;  -- the customer called their own agent: nobody was missed
     ELSIF NEW.answered_at IS NULL THEN
         -- Those that come in the next minutes go with the first one's mail: nobody wants fifty. While such a mail waits
         -- there is no second one (uq_notices_gathering).

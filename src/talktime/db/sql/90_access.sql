@@ -11,7 +11,7 @@ BEGIN
         'ledger_checkpoints', 'purchases', 'notices', 'credit_reversals', 'charge_claims', 'payment_reversals',
         'refund_requests', 'top_ups', 'invoices', 'billing_details', 'recovery_codes', 'audit_entries', 'audit_heads',
         'webhook_endpoints', 'webhook_events', 'webhook_deliveries', 'webhook_attempts',
-        'mail_choices', 'idempotency_keys'
+        'mail_choices', 'idempotency_keys', 'turn_corrections', 'use_days', 'use_counts'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', v_table);
         EXECUTE format(
@@ -70,10 +70,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, account_links, api_keys TO tal
 GRANT SELECT, INSERT, UPDATE ON number_orders TO talktime_everyone;
 GRANT SELECT, INSERT, UPDATE, DELETE ON number_proofs TO talktime_everyone;
 GRANT INSERT, UPDATE, DELETE ON recovery_codes TO talktime_everyone;
-GRANT INSERT, UPDATE, DELETE ON idempotency_keys TO talktime, talktime_everyone;
+GRANT INSERT, UPDATE, DELETE ON idempotency_keys, turn_corrections TO talktime, talktime_everyone;
 GRANT SELECT, DELETE ON throttles TO talktime_everyone;
 GRANT DELETE ON provider_events TO talktime_everyone;
-GRANT SELECT, INSERT, UPDATE, DELETE ON marks TO talktime_everyone;
+GRANT SELECT, INSERT, UPDATE, DELETE ON marks, job_runs, operating_quarters TO talktime_everyone;
 GRANT SELECT ON call_directory TO talktime_everyone;
 -- What calls cost the operator: a tenant's table that the tenant may not read.
 ALTER TABLE call_costs ENABLE ROW LEVEL SECURITY;
@@ -104,7 +104,9 @@ BEGIN
         SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.proname IN (
             'authorise_v1', 'answer_v1', 'heartbeat_v1', 'extend_v1', 'cut_v1', 'settle_v1', 'lose_v1', 'give_up_v1',
             'set_guards_v1', 'set_low_balance_v1', 'correct_v1', 'claim_v1', 'rent_v1', 'close_v1', 'correct_call_v1', 'settle_many_v1', 'extend_many_v1', 'answer_call_v1', 'finish_v1', 'note_costs_v1', 'begin_leg_v1', 'name_leg_v1', 'end_leg_v1', 'return_call_v1',
-            'credit_cost', 'credit_affords', 'audit_v1', 'forget_calls_v1', 'redact_calls_v1', 'redact_notices_v1', 'webhook_event_v1', 'redact_webhooks_v1', 'empty_webhooks_v1'
+            'credit_cost', 'credit_affords', 'audit_v1', 'forget_calls_v1', 'redact_calls_v1', 'redact_notices_v1', 'webhook_event_v1', 'redact_webhooks_v1', 'empty_webhooks_v1',
+            -- The index of what was said is kept by whoever writes it.
+            'turn_words', 'word_text', 'said_on_v1', 'find_words_v1'
         )
     LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO talktime, talktime_everyone', v_function);
@@ -117,7 +119,7 @@ BEGIN
             'purchase_v1', 'reverse_v1', 'adjust_v1', 'post_many_v1', 'set_limits_v1', 'block_v1', 'waive_v1', 'decide_claim_v1', 'payout_v1', 'verify_lines_v2', 'verify_new_lines_v2', 'verify_accounts_v2', 'verify_calls_v2', 'verify_new_calls_v2', 'credit_line_hash', 'credit_line_hash_1', 'credit_line_is_genuine',
             'credit_field',
             'cost_amount', 'verify_audit_v1', 'verify_audit_range_v1', 'audit_hash', 'enter_api_v1', 'throttle_v1', 'throttle_forgive_v1',
-            'accept_event_v1', 'retain_calls_v1', 'forget_reports_v1', 'redacted', 'empty_agents_v1', 'claim_webhooks_v1'
+            'accept_event_v1', 'retain_calls_v1', 'forget_reports_v1', 'redacted', 'empty_agents_v1', 'claim_webhooks_v1', 'count_use_v1'
         )
     LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO talktime_everyone', v_function);

@@ -139,13 +139,19 @@ class Call:
     id: UUID
     agent_id: UUID | None
     agent_version: int | None
+    """Null for a call from the dashboard to the agent as its draft was."""
     agent_name: str | None
     number_id: UUID | None
+    carrier: str
+    """The phone company that it came through; `browser` for a call that you made from the dashboard, which has
+    neither
+    `caller` nor `dialled`.
+    """
     direction: Direction
     parent_id: UUID | None
     """Of a leg to a person, the call whose caller was put through."""
     caller: str | None
-    """E.164; null when it was withheld, or is not kept any more."""
+    """E.164; null when it was withheld, is not kept any more, or there is none (`carrier`)."""
     dialled: str | None
     status: CallStatus
     route: str
@@ -177,13 +183,19 @@ class ListedCall:
     id: UUID
     agent_id: UUID | None
     agent_version: int | None
+    """Null for a call from the dashboard to the agent as its draft was."""
     agent_name: str | None
     number_id: UUID | None
+    carrier: str
+    """The phone company that it came through; `browser` for a call that you made from the dashboard, which has
+    neither
+    `caller` nor `dialled`.
+    """
     direction: Direction
     parent_id: UUID | None
     """Of a leg to a person, the call whose caller was put through."""
     caller: str | None
-    """E.164; null when it was withheld, or is not kept any more."""
+    """E.164; null when it was withheld, is not kept any more, or there is none (`carrier`)."""
     dialled: str | None
     status: CallStatus
     route: str

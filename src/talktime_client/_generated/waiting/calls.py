@@ -26,6 +26,7 @@ class CallsGroup(Group):
     def list(
         self,
         *,
+        words: str | None = None,
         agent_id: Id | None = None,
         number_id: Id | None = None,
         status: CallStatus | CallStatusName | None = None,
@@ -41,6 +42,8 @@ class CallsGroup(Group):
 
         `GET /v1/calls`, with the scope `calls:read`.
 
+        - `words`: On which all these words were said; from three letters on a word is found in longer ones that
+          begin with it. Newest first only. A page may be short, and have another one behind it all the same.
         - `agent_id`: Answered by this agent.
         - `number_id`: Came to this number.
         - `status`: Where it stands.
@@ -53,6 +56,7 @@ class CallsGroup(Group):
             ListedCall,
             "/v1/calls",
             {
+                "words": words,
                 "agent_id": agent_id,
                 "number_id": number_id,
                 "status": status,
