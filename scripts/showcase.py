@@ -147,14 +147,14 @@ def links_of(page: str) -> Sequence[str]:
 
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<=[/=-])[0-9]{1,12}\b")
-_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?")
+_MONTH = re.compile(r"\b[0-9]{4}-[0-9]{2}(-[0-9]{2})?\b")
 
 
 def kind_of(address: str) -> str:
     """Which page this is, whoever's it shows: `/calls/{}`. What stands behind the question mark is told by name."""
     path, _, query = address.partition("#")[0].partition("?")
     names = sorted({part.partition("=")[0] for part in query.split("&") if part})
-    shape = _ID.sub("{}", _MONTH.sub("{}", path))
+    shape = _MONTH.sub("{}", _ID.sub("{}", path))
     return shape + ("?" + "&".join(names) if names else "")
 
 

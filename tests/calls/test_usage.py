@@ -1,6 +1,7 @@
 """What was used by day and agent: the same whether days were counted or not, and true at once after a correction."""
 
 import uuid
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -45,6 +46,19 @@ async def test_each_day_and_agent_has_its_calls_seconds_and_credits(empty_databa
     assert await used(empty_database, alice) == expected
     assert await used(empty_database, alice, days=1) == expected[1:]
     assert len(await used(empty_database, alice, days=365)) == 3
+
+
+async def test_a_long_span_is_added_up_by_month(empty_database: Database, alice: Person) -> None:
+    for days_ago in (0, 1, 40, 41, 100):
+        await called(empty_database, alice, seconds=50, at=NOON - timedelta(days=days_ago))
+    expected = Counter(day(days_ago).replace(day=1) for days_ago in (0, 1, 40, 41, 100))
+    for _ in ("before they are counted", "after"):
+        async with empty_database.transaction(user=alice.id) as db:
+            months = await usage.used(db, alice.id, zone=BERLIN, days=365, now=NOON, by="month")
+        assert {each.day: (each.calls, each.seconds, each.credits) for each in months} == {
+            month: (calls, 50 * calls, 15 * calls) for month, calls in expected.items()
+        }
+        await usage.count_days(empty_database, now=NOON)
 
 
 async def test_days_are_those_of_the_customers_zone(empty_database: Database, alice: Person) -> None:

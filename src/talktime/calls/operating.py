@@ -118,7 +118,6 @@ async def overview(db: AsyncSession, *, zone: str, now: datetime | None = None) 
     """How it goes; today is the day of `zone`. Needs a transaction that sees everyone."""
     moment = now or datetime.now(UTC)
     midnight = _midnight(moment, zone, 0)
-    await db.execute(_ALONE)
     live = await watching.open_by_status(db)
     waiting = await backlog(db)
     edge = await _edge(db)
@@ -152,7 +151,6 @@ async def days(db: AsyncSession, *, zone: str, days: int = 30, now: datetime | N
     clock = ZoneInfo(zone)
     since = _midnight(moment, zone, days - 1)
     first = since.astimezone(clock).date()
-    await db.execute(_ALONE)
     lines = {first + timedelta(days=each): OperatingDay(first + timedelta(days=each)) for each in range(days)}
     edge = max(await _edge(db), since)
     span: Mapping[str, object] = {"since": since, "edge": edge, "zone": zone}
@@ -269,8 +267,6 @@ def _midnight(moment: datetime, zone: str, days_ago: int) -> datetime:
     return datetime.combine(moment.astimezone(clock).date() - timedelta(days=days_ago), time(), clock)
 
 
-# Under row-level security the planner may not look at its statistics, and calls helpers for what is a few rows.
-_ALONE = text("SELECT set_config('max_parallel_workers_per_gather', '0', true)")
 _CALLS = text(
     """
     SELECT sum(x.calls)::bigint AS calls, sum(x.seconds)::bigint AS seconds FROM (

@@ -8,6 +8,7 @@ the question slower and no answer wrong.
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import TIMESTAMP, BigInteger, bindparam, text
@@ -26,7 +27,8 @@ _COUNTED = text("SELECT s.until, s.seq FROM use_counts s WHERE s.user_id = :user
 # Moments stand in its text: how many calls began since is what its plan depends on, and PostgreSQL would keep one.
 _USED = text(
     """
-    SELECT x.day, x.agent_id, sum(x.calls)::bigint, sum(x.seconds)::bigint, sum(x.credits)::bigint FROM (
+    SELECT CAST(date_trunc(:by, CAST(x.day AS timestamp)) AS date) AS day, x.agent_id,
+        sum(x.calls)::bigint, sum(x.seconds)::bigint, sum(x.credits)::bigint FROM (
         SELECT d.day, d.agent_id, d.calls, d.seconds, d.credits
         FROM use_days d WHERE d.user_id = :user AND d.day >= :first AND :is_counted
         UNION ALL
@@ -65,9 +67,10 @@ _DUE = text(
 
 @dataclass(frozen=True, slots=True)
 class UsedDay:
-    """One day and agent. Days and agents with nothing have none."""
+    """One day, or month, and agent. Those with nothing have none."""
 
     day: date
+    """Of a month its first."""
     agent_id: uuid.UUID | None
     """None where no agent was to answer."""
     calls: int
@@ -79,9 +82,15 @@ class UsedDay:
 
 
 async def used(
-    db: AsyncSession, user: uuid.UUID, *, zone: str, days: int = 30, now: datetime | None = None
+    db: AsyncSession,
+    user: uuid.UUID,
+    *,
+    zone: str,
+    days: int = 30,
+    now: datetime | None = None,
+    by: Literal["day", "month"] = "day",
 ) -> list[UsedDay]:
-    """The last days of a customer's zone up to and with today, oldest first."""
+    """The last days of a customer's zone up to and with today, oldest first, each or added up by month."""
     assert days >= 1, days
     clock = ZoneInfo(zone)
     first = (now or datetime.now(UTC)).astimezone(clock).date() - timedelta(days=days - 1)
@@ -91,6 +100,7 @@ async def used(
         parameters = {
             "user": user,
             "zone": zone,
+            "by": by,
             "first": first,
             "since": since,
             "nobody": _NOBODY,

@@ -31,7 +31,10 @@ _BEGIN = {False: "BEGIN", True: "BEGIN ISOLATION LEVEL REPEATABLE READ"}
 
 # A statement that takes longer than this is broken, and one that waits longer for a lock is better tried again.
 _LIMITS = "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s"
-_OPTIONS = f"-c role={LOGIN} {_LIMITS}"
+# Row-level security hides a column's statistics from the planner, which then takes a few rows for a third of the table
+# and starts other processes, or a compiler, for what is read in a tenth of a millisecond.
+_PLANS = "-c max_parallel_workers_per_gather=0 -c jit=off"
+_OPTIONS = f"-c role={LOGIN} {_LIMITS} {_PLANS}"
 
 Statements = AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]
 Session = AsyncSession
@@ -196,7 +199,7 @@ def _statements(url: str, role: str, connections_max: int) -> Statements:
             "autocommit": True,
             "prepare_threshold": 0,
             "row_factory": dict_row,
-            "options": f"-c role={role} {_LIMITS}",
+            "options": f"-c role={role} {_LIMITS} {_PLANS}",
             "connect_timeout": 5,
             "application_name": "talktime",
         },

@@ -21,6 +21,8 @@ class Bar:
     parts: Sequence[int | Decimal]
     words: Sequence[str]
     """The row's cells after the label, as the table shows them."""
+    short: str = ""
+    """The label as it stands below the bar, where the label itself is long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,9 @@ def _labels(days: Sequence[Bar], room: Decimal) -> list[tuple[str, str, str]]:
     last = len(days) - 1
     step = max(1, -(-len(days) // _LABELS_MAX))
     shown = [no for no in range(0, last, step) if last - no >= step / 2] if last else []
-    found = [(_percent(room * no), "start" if no == 0 else "middle", days[no].label) for no in shown]
-    end = (_percent(Decimal(100)), "end", days[last].label) if last else ("0%", "start", days[0].label)
-    return [*found, end]
+    found = [(_percent(room * no), "start" if no == 0 else "middle", days[no].short or days[no].label) for no in shown]
+    name = days[last].short or days[last].label
+    return [*found, (_percent(Decimal(100)), "end", name) if last else ("0%", "start", name)]
 
 
 def _percent(value: Decimal) -> str:

@@ -47,6 +47,11 @@ def short_day(on: date) -> str:
     return _short_day(on, language())
 
 
+def short_month(first: date) -> str:
+    """`Nov 2026`, in German `Nov. 2026`: for a chart."""
+    return str(format_date(first, "LLL y", locale=language()))
+
+
 def amount(minor: int, currency: str) -> str:
     """An amount of money: `€10.50`, in German `10,50 €`."""
     return format_money(minor, currency, language()).replace("-", "−")

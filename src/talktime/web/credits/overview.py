@@ -23,7 +23,7 @@ from talktime.http.context import context_of
 from talktime.payments import saved_card
 from talktime.web import local
 from talktime.web.credits import limits_shown, purchases_shown, said
-from talktime.web.credits.use_shown import use_view
+from talktime.web.credits.use_shown import slots_of, use_view
 from talktime.web.forms import Form
 from talktime.web.language import _
 from talktime.web.routing import PageRoute
@@ -77,7 +77,7 @@ async def shown(
         left = await days_left(db, user, clock.now, zone=identity.zone)
         guards = await guards_of(db, user, clock.now)
         live = await watching.running(db, user) if funds.held else ()
-        used = await usage.used(db, user, zone=identity.zone, days=span, now=clock.now)
+        used = await usage.used(db, user, zone=identity.zone, days=span, now=clock.now, by=slots_of(span))
         known = await agents.page(db, user, limit=_AGENTS_MAX)
         on_sale = await packs.on_sale(db)
         top_up = await saved_card.of(db, user)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Literal
 
 from talktime.calls.usage import SPANS, UsedDay
 from talktime.web import charts, local
@@ -43,6 +44,11 @@ class Use:
     credits: str
     spans: Sequence[tuple[str, str, bool]]
     """Address, what it says, and whether it is this one."""
+
+
+def slots_of(span: int) -> Literal["day", "month"]:
+    """What a bar of so many days stands for."""
+    return "month" if span > _DAYS_MAX else "day"
 
 
 def use_view(used: Sequence[UsedDay], names: Mapping[uuid.UUID, str], span: int, clock: Clock) -> Use:
@@ -99,23 +105,26 @@ def _chart(
         parts = [spent[slot, agent] for agent in own]
         if len(own) < len(order):
             parts.append(sum(spent[slot, agent] for agent in order[len(own) :]))
-        bars.append(_bar(_label(slot, span), parts or [0], is_split=len(series) > 1))
-    heads = [_("Month") if span > _DAYS_MAX else _("Day"), *(series if len(series) > 1 else ()), _("Credits used")]
+        bars.append(_bar(slot, span, parts or [0], is_split=len(series) > 1))
+    heads = [
+        _("Month") if slots_of(span) == "month" else _("Day"),
+        *(series if len(series) > 1 else ()),
+        _("Credits used"),
+    ]
     highest = max((sum(bar.parts) for bar in bars), default=0)
     return charts.bars(
         _("Credits used by calls"), bars, series=series, heads=heads, highest=said.credits_of(int(highest))
     )
 
 
-def _bar(label: str, parts: Sequence[int], *, is_split: bool) -> Bar:
+def _bar(slot: date, span: int, parts: Sequence[int], *, is_split: bool) -> Bar:
     each = [local.figure(part) for part in parts] if is_split else []
-    return Bar(label, parts, [*each, said.credits_of(sum(parts))])
+    cells = [*each, said.credits_of(sum(parts))]
+    if slots_of(span) == "month":
+        return Bar(said.month_of(slot), parts, cells, short=local.short_month(slot))
+    return Bar(local.short_day(slot), parts, cells)
 
 
 def _slot(day: date, span: int) -> date:
     """The day, or, of a long span, its month."""
-    return day.replace(day=1) if span > _DAYS_MAX else day
-
-
-def _label(slot: date, span: int) -> str:
-    return said.month_of(slot) if span > _DAYS_MAX else local.short_day(slot)
+    return day.replace(day=1) if slots_of(span) == "month" else day
