@@ -3,26 +3,23 @@
 import itertools
 import uuid
 from collections.abc import AsyncIterator, Callable
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
-from talktime import web
 from talktime.accounts import sessions
 from talktime.db import embedded
 from talktime.db.session import Database, connect
-from talktime.http import problems
-from talktime.http.context import Context
 from talktime.http.security import cookie_name
 from talktime.security import new_token, sign
 from talktime.settings import Settings
 from tests.payments.counter import counter, the_counter
 from tests.people import WHY, Person
-from tests.web.stage import SECRET, SITE, Stage
+from tests.web.stage import SECRET, SITE, Stage, app_on
+from tests.web.tabs import served, tab
 
-__all__ = ["counter", "the_counter"]
+__all__ = ["counter", "served", "tab", "the_counter"]
 
 
 _BROWSERS = itertools.count(1)
@@ -73,21 +70,6 @@ async def own_database(new_database_url: Callable[[], str]) -> AsyncIterator[Dat
 async def stage(database: Database) -> Stage:
     """What the pages ask of the process around them."""
     return Stage(Settings(public_url=SITE, secret_key=SECRET), database)
-
-
-def app_on(stage: Stage) -> FastAPI:
-    """The pages as the product mounts them."""
-    app = FastAPI(openapi_url=None)
-    problems.install(app)
-    app.include_router(web.router)
-    web.install(app)
-    app.state.context = cast(Context, stage)
-
-    @app.get("/broken")
-    async def broken() -> None:
-        raise RuntimeError("a fault of ours, with a secret in it")
-
-    return app
 
 
 @pytest.fixture

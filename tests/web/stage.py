@@ -2,16 +2,20 @@
 
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
+from fastapi import FastAPI
 from pydantic import SecretStr
 
+from talktime import web
 from talktime.calls import lifecycle
 from talktime.carriers.contract import Carrier, Ring
 from talktime.credits import ledger
 from talktime.db.base import new_id
 from talktime.db.session import Database
 from talktime.gateways.contract import Gateway
+from talktime.http import problems
+from talktime.http.context import Context
 from talktime.jobs import Jobs
 from talktime.settings import Settings
 from tests.people import Person
@@ -96,3 +100,18 @@ async def finish(database: Database, person: Person, call: uuid.UUID, seconds: i
     """The call is over."""
     async with database.transaction(user=person.id) as db:
         await lifecycle.finish(db, person.id, call, **{"seconds": seconds, "reason": "caller_hung_up", **more})
+
+
+def app_on(stage: Stage) -> FastAPI:
+    """The pages as the product mounts them."""
+    app = FastAPI(openapi_url=None)
+    problems.install(app)
+    app.include_router(web.router)
+    web.install(app)
+    app.state.context = cast(Context, stage)
+
+    @app.get("/broken")
+    async def broken() -> None:
+        raise RuntimeError("a fault of ours, with a secret in it")
+
+    return app

@@ -10,15 +10,9 @@ from talktime.db.session import Database
 from tests.people import Person
 from tests.web.chromium import PROGRAM, Tab, open_tab
 from tests.web.doorstep import PASSWORD, code_of, invited, unique, with_password, with_second_step
-from tests.web.test_in_a_browser import Served, serving
+from tests.web.tabs import Served
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium is installed")
-
-
-@pytest.fixture
-async def served(database: Database) -> AsyncIterator[Served]:
-    async with serving(database) as served:
-        yield served
 
 
 @pytest.fixture

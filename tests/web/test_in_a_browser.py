@@ -1,22 +1,16 @@
 """In a real browser: what is new appears by itself, and who reads is left in peace."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import uvicorn
 
 from talktime.db.session import Database
-from talktime.gateways.contract import Gateway
-from talktime.settings import Settings
 from tests.payments.counter import open_counter
 from tests.people import Person, lines_of
-from tests.web.chromium import PROGRAM, Tab, open_tab
-from tests.web.conftest import app_on, link_for
-from tests.web.stage import Stage, answer, finish, say
+from tests.web.chromium import PROGRAM, Tab
+from tests.web.conftest import link_for
+from tests.web.stage import answer, finish, say
+from tests.web.tabs import Served, serving
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium is installed")
 
@@ -25,41 +19,6 @@ window.added = [];
 new MutationObserver((changes) => changes.forEach((change) => change.addedNodes.forEach(
     (node) => node.nodeType === 1 && added.push(node.id)))).observe(document.body, {childList: true, subtree: true});
 """
-
-
-@dataclass
-class Served:
-    """The pages on a port of this machine."""
-
-    address: str
-    server: uvicorn.Server
-
-
-@asynccontextmanager
-async def serving(database: Database, gateway: Gateway | None = None) -> AsyncIterator[Served]:
-    """Serve the pages for as long as the block."""
-    config = uvicorn.Config("", host="127.0.0.1", port=0, log_level="warning", lifespan="off")
-    socket = config.bind_socket()
-    port = socket.getsockname()[1]
-    config.loaded_app = app_on(Stage(Settings(host="127.0.0.1", port=port), database, gateway))
-    config.app = config.loaded_app
-    server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve([socket]))
-    yield Served(f"http://127.0.0.1:{port}", server)
-    server.should_exit = True
-    await running
-
-
-@pytest.fixture
-async def served(database: Database) -> AsyncIterator[Served]:
-    async with serving(database) as served:
-        yield served
-
-
-@pytest.fixture
-async def tab(tmp_path: Path) -> AsyncIterator[Tab]:
-    async with open_tab(tmp_path) as tab:
-        yield tab
 
 
 async def test_a_running_call_is_followed_without_disturbing_who_reads(

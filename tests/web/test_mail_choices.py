@@ -10,8 +10,8 @@ from talktime.hooks import mail as mail_hooks
 from talktime.notices.choices import OFF_HOOK, OFF_PAGE, Choices, choices_of, path_off
 from talktime.settings import Settings
 from tests.people import Person
-from tests.web.conftest import Browser, app_on
-from tests.web.stage import SECRET, Stage
+from tests.web.conftest import Browser
+from tests.web.stage import SECRET, Stage, app_on
 
 
 def link(person: Person, choice: str = "digest") -> str:

@@ -1,8 +1,5 @@
 """The settings in a real browser: nothing that our policy forbids, nothing wider than a phone, only codes on paper."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pyotp
 import pytest
 from sqlalchemy import update
@@ -12,33 +9,15 @@ from talktime.accounts.models import User
 from talktime.db.session import Database
 from tests.people import WHY, Person
 from tests.web.account import give_password
-from tests.web.chromium import PROGRAM, Tab, open_tab
+from tests.web.chromium import PROGRAM, Tab
 from tests.web.conftest import link_for
-from tests.web.test_in_a_browser import Served, serving
+from tests.web.tabs import Served, come_in
 from tests.web.test_settings_profile import SECTIONS
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium is installed")
 
 # A wide table or a long word would be moved to be read, and a button beside it out of reach.
 _FITS = "document.documentElement.scrollWidth <= innerWidth"
-
-
-@pytest.fixture
-async def served(database: Database) -> AsyncIterator[Served]:
-    async with serving(database) as served:
-        yield served
-
-
-@pytest.fixture
-async def tab(tmp_path: Path) -> AsyncIterator[Tab]:
-    async with open_tab(tmp_path) as tab:
-        yield tab
-
-
-async def come_in(tab: Tab, served: Served, path: str) -> None:
-    await tab.open(served.address + path)
-    await tab.run("document.querySelector('main form button').click()")
-    await tab.until("location.pathname === '/'")
 
 
 @pytest.mark.parametrize("locale", ["en", "de"])

@@ -2,9 +2,6 @@
 asks once is done with the keyboard and without a script of ours.
 """
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import update
 
@@ -12,32 +9,14 @@ from talktime.accounts.models import User
 from talktime.db.session import Database
 from tests.payments.counter import Counter
 from tests.people import WHY, Person
-from tests.web.chromium import PROGRAM, Tab, open_tab
+from tests.web.chromium import PROGRAM, Tab
 from tests.web.conftest import link_for
 from tests.web.operator.conftest import acts_on, addresses, number_of, one_of_each
-from tests.web.test_in_a_browser import Served, serving
+from tests.web.tabs import Served, come_in
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium is installed")
 
 _FITS = "document.documentElement.scrollWidth <= innerWidth"
-
-
-@pytest.fixture
-async def served(database: Database) -> AsyncIterator[Served]:
-    async with serving(database) as served:
-        yield served
-
-
-@pytest.fixture
-async def tab(tmp_path: Path) -> AsyncIterator[Tab]:
-    async with open_tab(tmp_path) as tab:
-        yield tab
-
-
-async def come_in(tab: Tab, served: Served, path: str) -> None:
-    await tab.open(served.address + path)
-    await tab.run("document.querySelector('main form button').click()")
-    await tab.until("location.pathname === '/'")
 
 
 @pytest.mark.parametrize("locale", ["en", "de"])

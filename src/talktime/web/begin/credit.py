@@ -70,7 +70,7 @@ async def buy(request: Request) -> Response:
         form.errors["form"] = _("The payment company does not answer. Try again in a minute: nothing was charged.")
         return await _page(request, identity, form, status=502)
     # Not a redirect: our pages let a form lead to this site only, and a browser holds redirects to that, too.
-    return page("begin/pay.html", url=url, headers={"refresh": f"0; url={url}"})
+    return page("to_payment.html", url=url, back="/begin/credits", headers={"refresh": f"0; url={url}"})
 
 
 async def _page(

@@ -65,7 +65,7 @@ async def buy(request: Request) -> Response:
         why = _("The payment company sent no address that can be opened. Nothing was charged.")
         return await refused(why, 502)
     # Not a redirect: our pages let a form lead to this site only, and a browser holds redirects to that, too.
-    return page("credits/to_payment.html", url=url, headers={"refresh": f"0; url={url}"})
+    return page("to_payment.html", url=url, back="/credits", headers={"refresh": f"0; url={url}"})
 
 
 @router.get("/bought")
