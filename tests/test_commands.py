@@ -16,6 +16,7 @@ import pytest
 from talktime.db import embedded
 from talktime.settings import Settings
 from talktime.simulate import wavs
+from talktime.simulate.carrier import DEMO_FREE_NUMBERS
 from tests.house import free_ports
 
 pytestmark = pytest.mark.xdist_group("commands")
@@ -125,7 +126,9 @@ async def test_a_number_that_nobody_answers_ends_with_one(terminal: Terminal) ->
 
 async def people_and_numbers(terminal: Terminal) -> None:
     numbers = (await terminal.types("numbers", "list", "--json")).document
-    assert [(row["number"], row["status"]) for row in numbers] == [("+442079460958", "ASSIGNED")]
+    taken = [row["number"] for row in numbers if row["status"] == "ASSIGNED"]
+    free = [row["number"] for row in numbers if row["status"] == "AVAILABLE"]
+    assert (taken, free) == (["+442079460958"], sorted(DEMO_FREE_NUMBERS))
     assert "Rose Lane Dental" in (await terminal.types("numbers", "list")).out
     link = await terminal.types("users", "sign-in", "Front.Desk@rose-lane.example")
     assert link.out.startswith(f"http://127.0.0.1:{terminal.settings.port}/sign-in/")

@@ -392,6 +392,11 @@ async def _point(scene: Scene) -> Any:
     return lambda db: pool.point(db, scene.alice.id, number, agent=agent, actor=scene.ada.id)
 
 
+async def _unpoint(scene: Scene) -> Any:
+    number = await _their_number(scene)
+    return lambda db: pool.unpoint(db, scene.alice.id, number, actor=scene.ada.id)
+
+
 async def _release(scene: Scene) -> Any:
     number = await _their_number(scene)
     return lambda db: pool.release(db, number, actor=scene.ada.id)
@@ -578,6 +583,7 @@ READY: Mapping[str, tuple[Ready, tuple[str, ...]]] = {
     "numbers.pool.give_up": prepared(_give_up, "number.given_up", about="ada"),
     "numbers.pool.point": prepared(_point, "number.pointed"),
     "numbers.pool.release": prepared(_release, "number.released"),
+    "numbers.pool.unpoint": prepared(_unpoint, "number.unpointed"),
     "numbers.rent.set_rent": prepared(_set_rent, "rent.set"),
     "payments.billing_details.keep": prepared(_billing, "billing_details.changed"),
     "payments.refunding.refund": (_refund, ("refund.asked", "refund.done")),

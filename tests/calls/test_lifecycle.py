@@ -11,11 +11,12 @@ from sqlalchemy.exc import DBAPIError
 
 from talktime.calls import history, lifecycle
 from talktime.calls.models import CallStatus
-from talktime.calls.routing import Route
-from talktime.carriers.contract import Ring
+from talktime.calls.routing import Route, fallback_answer
+from talktime.carriers.contract import Announce, Ring
 from talktime.credits import ledger, money
 from talktime.db.session import Database
 from talktime.errors import Conflict, NotFound
+from talktime.numbers import pool
 from tests.people import WHY, Person, account_of, charges, new_person
 
 OWNER = "process-1"
@@ -50,6 +51,25 @@ async def test_a_call_goes_from_ring_to_receipt(database: Database, alice: Perso
     assert (record.receipt.seconds, record.receipt.billable_seconds, record.receipt.charged) == (43, 60, 15)
     assert [line.amount for line in record.receipt.lines] == [-15]
     assert "60 / 60 × 15 = 15 credits" in record.receipt.rule
+
+
+async def test_who_rings_a_number_that_was_taken_from_its_agent_hears_that_nobody_can_take_the_call(
+    database: Database, alice: Person
+) -> None:
+    running = await answered(database, alice)
+    async with database.transaction(everyone=WHY) as db:
+        await pool.unpoint(db, alice.id, alice.number)
+    decision = await rung(database, a_ring(alice.number))
+    assert (decision.route, decision.user_id, decision.agent) == (Route.NO_AGENT, alice.id, None)
+    heard = fallback_answer(
+        decision.route, business=decision.business, language=decision.language, fallback=decision.fallback or {}
+    )
+    assert isinstance(heard, Announce) and "We cannot take your call right now." in heard.text
+    async with database.transaction(user=alice.id) as db:
+        assert (await history.one(db, alice.id, running.call_id)).is_live, "a call that runs goes on"
+    async with database.transaction(everyone=WHY) as db:
+        await pool.point(db, alice.id, alice.number, agent=alice.agent)
+    assert (await rung(database, a_ring(alice.number))).route is Route.TALK
 
 
 async def test_twenty_rings_of_one_call_at_once_are_one_call(database: Database, alice: Person) -> None:

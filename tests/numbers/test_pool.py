@@ -103,6 +103,22 @@ async def test_a_customer_points_a_number_at_another_agent(exchange: Exchange, a
     assert (await exchange.see(LONDON)).agent_id == other
 
 
+async def test_a_number_is_taken_from_its_agent_and_stays_theirs(
+    exchange: Exchange, alice: Person, bob: Person
+) -> None:
+    await exchange.add(LONDON)
+    await exchange.give(LONDON, alice)
+    async with exchange.database.transaction(everyone=WHY) as db:
+        with pytest.raises(NoSuchNumber):
+            await pool.unpoint(db, bob.id, LONDON)
+        for _time in range(2):
+            row = await pool.unpoint(db, alice.id, LONDON)
+            assert (row.status, row.user_id, row.agent_id) == (PhoneStatus.ASSIGNED, alice.id, None)
+        with pytest.raises(NotFree):
+            await pool.assign(db, LONDON, user=bob.id, agent=bob.agent)
+        assert (await pool.point(db, alice.id, LONDON, agent=alice.agent)).agent_id == alice.agent
+
+
 @pytest.mark.parametrize("status", ["SUSPENDED", "CLOSED"])
 async def test_who_may_not_come_in_gets_no_number(exchange: Exchange, alice: Person, status: str) -> None:
     await exchange.add(LONDON)

@@ -9,7 +9,7 @@ import pytest
 from talktime.errors import ProviderError
 from talktime.settings import Settings
 from talktime.simulate import voice
-from talktime.speech.choose import choose
+from talktime.speech.choose import choose, voices
 from talktime.speech.offline import espeak_library
 
 
@@ -79,3 +79,17 @@ async def test_a_caller_speaks_with_whatever_voice_there_is(monkeypatch: pytest.
     assert len(await voice.speak("Hello, what are your opening hours?")) > 16000
     with pytest.raises(ProviderError):
         await voice.speak("word " * 1000)
+
+
+@pytest.mark.parametrize("language", ["en", "en-GB", "de", "de-AT"])
+def test_the_voices_that_are_offered_offline_are_there(language: str) -> None:
+    offered = voices(Settings(), language)
+    assert offered and all(espeak_library.espeak().has_voice(name) for name in offered)
+
+
+def test_whose_voices_are_offered_depends_on_who_speaks() -> None:
+    assert voices(Settings(), "fr") == ()
+    assert "alloy" in voices(Settings(openai_api_key="k"), "de")  # type: ignore[arg-type]  # pydantic makes a secret
+    assert voices(Settings(openai_api_key="k", elevenlabs_api_key="k"), "de") == ()  # type: ignore[arg-type]  # as above
+    elsewhere = Settings(openai_api_key="k", openai_base_url="http://127.0.0.1:1/v1")  # type: ignore[arg-type]  # as above
+    assert "alloy" not in voices(elsewhere, "de")

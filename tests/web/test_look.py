@@ -16,7 +16,7 @@ LOOK = files("talktime.web").joinpath("static", "look")
 PARTS = sorted(file.name.removesuffix(".css") for file in LOOK.iterdir())
 COMPONENTS = (
     "btn go", "btn danger", "tag live", 'class="field wrong"', "stats", 'class="list"', "empty", "tabs", "popover",
-    "timeline", "plot", "toast", "progress", "facts", "pager", "crumbs", "notice",
+    "timeline", "plot", "toast", "progress", "facts", "pager", "crumbs", "notice", "filters",
 )  # fmt: skip
 ALLOWED = {"settings": ["#fff"]}
 """A code for a camera is black on white in the dark, too."""

@@ -21,7 +21,7 @@ LATENCY = {"turn_decided": 214, "first_token": 390, "first_sentence": 420, "firs
 
 def words_of(page: str) -> str:
     """What a page says, without its markup."""
-    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
+    return " ".join(re.sub(r"<[^>]*>", " ", page.replace("<wbr>", "")).split())
 
 
 async def talked(database: Database, person: Person, seconds: int = 95) -> uuid.UUID:

@@ -22,8 +22,8 @@ KINDS: Mapping[str, str] = {
     "live_event_on_test": "The payment company sent a live event to this installation, which runs in test mode; it was"
     " left alone. Look at which address and secret the live mode is set up with.",
     "paid_twice": "A purchase was paid by two payments, and credited once. Refund the payment that is named here on the"
-    " payment company's pages; refunding the other one would take the credits back. What went back already stands here"
-    " as given_back_minor; when left_minor is 0, nothing is left to be done.",
+    " payment company's pages; refunding the other one would take the credits back. What went back already stands here,"
+    " and what is left; when nothing is left, nothing is to be done.",
     "ungranted_disputed": "A customer's bank disputes a payment that granted nothing, such as the second one of a"
     " purchase. The money is the customer's: accept the dispute on the payment company's pages, or show there that it"
     " was refunded.",
@@ -39,7 +39,7 @@ KINDS: Mapping[str, str] = {
     "dispute_lost": "A dispute was lost: the money is gone, and the credits were taken back as far as there were any."
     " Decide whether this customer may go on.",
     "closed_below_zero": "Money went back of a purchase on a closed account, and the account is now so many credits"
-    " below zero (below_zero): they were spent or paid out before, and nobody will pay them. Ask the customer for the"
+    " below zero: they were spent or paid out before, and nobody will pay them. Ask the customer for the"
     " money, or write it off.",
     "refund_failed": "A refund did not reach the customer: the money is back with us, and so are the credits with them."
     " Pay the customer another way, or refund again.",

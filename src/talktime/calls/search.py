@@ -24,7 +24,7 @@ from talktime.errors import BadInput
 WORDS_LENGTH_MAX = 200
 _AROUND = 60
 """So many characters stand before and after what was found."""
-_LOOKED_THROUGH = 60
+LOOKED_THROUGH = 60
 """So many calls that pass the other filters are looked through one by one before the index of words is asked."""
 _WITHOUT_WORDS = CallFilter()
 
@@ -133,14 +133,14 @@ async def search(
     if len(words) > WORDS_LENGTH_MAX:
         raise NothingToLookFor
     hits = await _looked_through(db, user, which, words, limit=limit, after=after) if _leaves_few(which) else None
-    hits = hits or await _by_words(db, user, which, words, limit=limit, after=after)
+    hits = hits or await by_words(db, user, which, words, limit=limit, below=after.id if after else None)
     shown = await history.these(db, user, hits.calls[:limit])
     older = shown[-1].place if len(hits.calls) > limit else await _place(db, user, hits.reached)
     return Found(shown, await _excerpts(db, user, hits, words, limit), older)
 
 
 @dataclass(frozen=True, slots=True)
-class _Hits:
+class Hits:
     """Calls on which all words were said, each with a turn that has one."""
 
     calls: Sequence[uuid.UUID]
@@ -157,22 +157,29 @@ def _leaves_few(which: CallFilter) -> bool:
 
 async def _looked_through(
     db: AsyncSession, user: uuid.UUID, which: CallFilter, words: str, *, limit: int, after: Place | None
-) -> _Hits | None:
+) -> Hits | None:
     """The words in the first calls that pass the filter; None where that does not answer the question."""
-    most = max(_LOOKED_THROUGH, limit + 1)
+    most = max(LOOKED_THROUGH, limit + 1)
     calls = await history.page(db, user, which, limit=most, after=after)
-    query = text("SELECT calls, turns FROM said_on_v1(:user, CAST(:calls AS uuid[]), :words)")
-    async with typed_errors():
-        row = (await db.execute(query, {"user": user, "calls": [call.id for call in calls], "words": words})).one()
-    if row.calls is None:
-        raise NothingToLookFor
-    hits = _Hits(row.calls, row.turns, None)
+    hits = await said_on(db, user, [call.id for call in calls], words)
     return hits if len(calls) < most or len(hits.calls) > limit else None
 
 
-async def _by_words(
-    db: AsyncSession, user: uuid.UUID, which: CallFilter, words: str, *, limit: int, after: Place | None
-) -> _Hits:
+async def said_on(db: AsyncSession, user: uuid.UUID, calls: Sequence[uuid.UUID], words: str) -> Hits:
+    """Those of these calls on which all words were said, in their order. Raises NothingToLookFor."""
+    query = text("SELECT calls, turns FROM said_on_v1(:user, CAST(:calls AS uuid[]), :words)")
+    async with typed_errors():
+        row = (await db.execute(query, {"user": user, "calls": list(calls), "words": words})).one()
+    if row.calls is None:
+        raise NothingToLookFor
+    return Hits(row.calls, row.turns, None)
+
+
+async def by_words(
+    db: AsyncSession, user: uuid.UUID, which: CallFilter, words: str, *, limit: int, below: uuid.UUID | None = None
+) -> Hits:
+    """The calls below an id on which all words were said, by the index of words, newest first; one more than `limit`
+    tells that there are more. Raises NothingToLookFor."""
     async with typed_errors():
         row = (
             await db.execute(
@@ -180,7 +187,7 @@ async def _by_words(
                 {
                     "user": user,
                     "words": words,
-                    "below": after.id if after else None,
+                    "below": below,
                     "most": limit + 1,
                     "agent": which.agent,
                     "number": which.number,
@@ -195,7 +202,7 @@ async def _by_words(
         ).one()
     if row.calls is None:
         raise NothingToLookFor
-    return _Hits(row.calls, row.turns, row.reached)
+    return Hits(row.calls, row.turns, row.reached)
 
 
 async def _place(db: AsyncSession, user: uuid.UUID, call: uuid.UUID | None) -> Place | None:
@@ -207,7 +214,7 @@ async def _place(db: AsyncSession, user: uuid.UUID, call: uuid.UUID | None) -> P
 
 
 async def _excerpts(
-    db: AsyncSession, user: uuid.UUID, hits: _Hits, words: str, limit: int
+    db: AsyncSession, user: uuid.UUID, hits: Hits, words: str, limit: int
 ) -> Mapping[uuid.UUID, Excerpt]:
     rows = await db.execute(
         _TURNS, {"user": user, "calls": list(hits.calls[:limit]), "turns": list(hits.turns[:limit])}

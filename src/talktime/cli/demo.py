@@ -1,9 +1,11 @@
 """The demo customer: made once, found again afterwards."""
 
+import contextlib
 import uuid
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.accounts.models import Role, User
 from talktime.agents import demo as content
@@ -14,12 +16,12 @@ from talktime.calls.models import Call
 from talktime.credits import money, packs
 from talktime.credits.models import Price, PriceKind
 from talktime.db.session import Database
-from talktime.numbers import pool
+from talktime.numbers import pool, rows
+from talktime.simulate.carrier import DEMO_FREE_NUMBERS, DEMO_NUMBER
 
 EMAIL = "front.desk@rose-lane.example"
 OPERATOR_EMAIL = "operator@talktime.example"
-NUMBER = "+442079460958"
-"""From the range that Britain keeps for fiction."""
+NUMBER = DEMO_NUMBER
 CREDITS = 1000
 PACKS = (("Small", 500, 900), ("Medium", 2000, 3200), ("Large", 10000, 14500))
 """Name, credits, price in pence."""
@@ -37,7 +39,7 @@ class Demo:
 
 
 async def ensure_demo(database: Database) -> Demo:
-    """Make the demo's operator, prices, customer, agent, number and credits, unless they are there."""
+    """Make the demo's operator, prices, customer, agent, numbers and credits, unless they are there."""
     async with database.transaction(everyone=_WHY) as db:
         # One at a time, also when two servers start at once.
         await db.execute(select(func.pg_advisory_xact_lock(0x74616C6B)))
@@ -95,5 +97,16 @@ async def ensure_demo(database: Database) -> Demo:
             await money.adjust(
                 db, user.id, reference="demo:start", amount=CREDITS, reason="Credits to try with", actor=operator.id
             )
+        await _add_free_numbers(db)
         calls = await db.scalar(select(func.count()).select_from(Call).where(Call.user_id == user.id))
         return Demo(user.id, EMAIL, NUMBER, bool(calls))
+
+
+async def _add_free_numbers(db: AsyncSession) -> None:
+    """Something to choose from, also in a demo from before there was. What was given up since stays given up, and what
+    a customer has proven to be theirs is theirs."""
+    operator = await db.scalar(select(User.id).where(User.email == OPERATOR_EMAIL))
+    for number in DEMO_FREE_NUMBERS:
+        if await rows.find(db, number) is None:
+            with contextlib.suppress(pool.NotTheirs):
+                await pool.add(db, number, carrier="simulated", actor=operator)

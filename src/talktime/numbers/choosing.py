@@ -1,7 +1,7 @@
-"""A customer chooses their first number from the pool by themselves; any more are the operator's to give.
+"""A customer chooses their first numbers from the pool by themselves; any more are the operator's to give.
 
 The rule: the pool is everybody's, so nobody empties it. Only an account with credits gets a number this way, only while
-it has none, and not again and again: a number that was given back rests for weeks.
+it has few, and not again and again: a number that was given back rests for weeks.
 """
 
 import uuid
@@ -21,11 +21,17 @@ from talktime.numbers.models import CarrierPhase, PhoneNumber, PhoneStatus
 
 CHOSEN_MAX = 2
 """So many numbers somebody chooses by themselves within the time that one rests."""
+HAS_MAX = 2
+"""Whoever has so many gets no more by choosing."""
 _OFFERED_MAX = 50
 
 
 class HasNumber(Conflict):
     """You have a number already. Write to us if you need another one."""
+
+
+class HasEnoughNumbers(HasNumber):
+    """You have as many numbers as you can choose by yourself. Write to us if you need another one."""
 
 
 class CreditsFirst(Conflict):
@@ -65,13 +71,15 @@ async def take(
     *,
     agent: uuid.UUID,
     rent_credits: int,
+    is_another: bool = False,
     actor: uuid.UUID | None = None,
 ) -> PhoneNumber:
     """Give a customer the number that they chose, to be answered by their agent. Doing it again changes nothing.
 
-    `rent_credits` is what it costs in a month, the first of which is charged at once. `actor` is the operator when the
-    customer does not do it. Raises HasNumber, CreditsFirst, ChosenTooOften, NoLongerFree, NotEnoughCredit,
-    CannotHaveNumbers, AgentArchived, NotFound.
+    It is their first one, unless they ask for another (`is_another`). `rent_credits` is what it costs in a month, the
+    first of which is charged at once. `actor` is the operator when the customer does not do it. Raises HasNumber,
+    HasEnoughNumbers, CreditsFirst, ChosenTooOften, NoLongerFree, NotEnoughCredit, CannotHaveNumbers, AgentArchived,
+    NotFound.
     """
     if (await funds_of(db, user)).free < 1:
         raise CreditsFirst
@@ -80,8 +88,10 @@ async def take(
     has = await numbers_of(db, user)
     if any((each.id, each.agent_id) == (number, agent) for each in has):
         return next(each for each in has if each.id == number)
-    if has:
+    if has and not is_another:
         raise HasNumber
+    if len(has) >= HAS_MAX:
+        raise HasEnoughNumbers
     await _require_seldom(db, user)
     try:
         return await pool.assign(db, number, user=user, agent=agent, actor=actor or user, rent_credits=rent_credits)

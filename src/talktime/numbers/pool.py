@@ -177,6 +177,21 @@ async def point(
     return row
 
 
+async def unpoint(db: AsyncSession, user: uuid.UUID, number: Which, *, actor: uuid.UUID | None = None) -> PhoneNumber:
+    """Take a number away from the agent that answers it. It stays this user's, and its rent goes on: whoever rings it
+    is told that nobody can take the call, until another agent gets it (`point`). Calls that run go on. Doing it again
+    changes nothing. `actor` is the operator when the customer does not do it. Raises NoSuchNumber."""
+    row = await locked(db, number, user=user)
+    if row.agent_id is None:
+        return row
+    before = _state(row)
+    row.agent_id = None
+    await db.flush()
+    after = {"number_id": str(row.id), **_state(row)}
+    await audit.record(db, user, actor or user, "number.unpointed", before=before, after=after)
+    return row
+
+
 async def release(
     db: AsyncSession,
     number: Which,

@@ -31,6 +31,15 @@ from talktime.simulate.twiml import Verb
 
 DEMO_NUMBER = "+442079460958"
 """What an installation has to begin with: the demo's customer has it."""
+DEMO_FREE_NUMBERS = (
+    "+442079460137",
+    "+442079460248",
+    "+442079460651",
+    "+441614960372",
+    "+493023125410",
+    "+493023125620",
+)
+"""What it has besides, for whoever signs up: all from the ranges that Britain and Germany keep for fiction."""
 LEGS_KEPT = 10_000
 """Calls that are over and that the API still knows."""
 
@@ -64,9 +73,12 @@ class SimulatedCarrier:
         )
         # What was bought in a demo is there when it begins again.
         company.numbers = NumberBooks(settings.home / "simulated-numbers.json")
-        if not company.numbers.all():
-            doors = f"{settings.base_url}/hooks/simulated"
-            company.numbers.put(DEMO_NUMBER, voice_url=f"{doors}/ring", status_callback=f"{doors}/report")
+        doors = f"{settings.base_url}/hooks/simulated"
+        at_first = [] if company.numbers.all() else [DEMO_NUMBER]
+        if not any(company.numbers.by_number(number) for number in DEMO_FREE_NUMBERS):
+            at_first += DEMO_FREE_NUMBERS
+        for number in at_first:
+            company.numbers.put(number, voice_url=f"{doors}/ring", status_callback=f"{doors}/report")
         return company
 
     @property

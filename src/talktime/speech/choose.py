@@ -4,7 +4,7 @@ The one rule: the choice is made once, at the start, and nothing else in the pro
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -14,6 +14,17 @@ from talktime.speech.contract import Speaker, Thinker, Transcriber
 LANGUAGES: Mapping[str, str] = MappingProxyType({"de": "German", "en": "English"})
 """What every voice here speaks, the offline one too, and the sentences that every agent says are written in."""
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z]{4})?(-([A-Z]{2}|[0-9]{3}))?")
+
+
+_OF_OPENAI = (
+    "alloy", "ash", "ballad", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer", "verse", "marin", "cedar",
+)  # fmt: skip
+"""Those that are built in, as the `openai` package 2 lists them: `speech_create_params.voice`."""
+_OFFLINE: Mapping[str, Sequence[str]] = {
+    "en": ("en-us", "en-us+f2", "en-us+f3", "en-us+m3", "en-gb-scotland"),
+    "de": ("de", "de+f2", "de+f3", "de+m3", "de+m7"),
+}
+"""espeak's own names; those with a `+` are another person's throat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,14 @@ def _speaker(settings: Settings) -> Speaker:
     from talktime.speech.offline.espeak import EspeakSpeaker
 
     return EspeakSpeaker()
+
+
+def voices(settings: Settings, language: str) -> Sequence[str]:
+    """Voices for a language that the chosen speaker is known to have, without asking anybody: some to choose from, and
+    not all there are. None are known where they are those of one's own account (ElevenLabs)."""
+    if settings.elevenlabs_api_key is not None:
+        return ()
+    return _OF_OPENAI if _openai_has_audio(settings) else _OFFLINE.get(language.partition("-")[0], ())
 
 
 def _openai_has_audio(settings: Settings) -> bool:

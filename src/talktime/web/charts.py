@@ -104,7 +104,7 @@ def _labels(days: Sequence[Bar], room: Decimal) -> list[tuple[str, str, str]]:
         return []
     last = len(days) - 1
     step = max(1, -(-len(days) // _LABELS_MAX))
-    shown = [no for no in range(0, last, step) if last - no >= step / 2] if last else []
+    shown = [no for no in range(0, last, step) if last - no >= step * 3 / 4] if last else []
     found = [(_percent(room * no), "start" if no == 0 else "middle", days[no].short or days[no].label) for no in shown]
     name = days[last].short or days[last].label
     return [*found, (_percent(Decimal(100)), "end", name) if last else ("0%", "start", name)]

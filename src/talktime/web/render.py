@@ -1,6 +1,7 @@
 """Turning templates into pages. Everything is escaped, and a name that a template misspells is an error, no blank."""
 
 from collections.abc import Mapping
+from datetime import date
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -9,7 +10,7 @@ import jinja2
 from fastapi import Response
 
 from talktime.accounts.sessions import VISIT_LASTS
-from talktime.web import assets, language, visit
+from talktime.web import assets, language, visit, words
 from talktime.web.words import clock_zone
 
 _TITLES = {
@@ -53,6 +54,7 @@ def _environment() -> jinja2.Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_callables(language._, language.ngettext_here, newstyle=True)  # type: ignore[attr-defined]  # the extension's
+    environment.filters["whole_day"] = _whole_day
     environment.globals |= {
         "static": assets.address_of,
         "csrf_field": visit.csrf_field,
@@ -61,6 +63,14 @@ def _environment() -> jinja2.Environment:
         "acting": _acting,
     }
     return environment
+
+
+def _whole_day(typed: str) -> str:
+    """A day as a filter has it, in words; what is no day stays as it was typed."""
+    try:
+        return words.whole_day(date.fromisoformat(typed))
+    except ValueError:
+        return typed
 
 
 def _language() -> str:

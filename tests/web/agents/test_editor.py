@@ -205,6 +205,18 @@ async def test_the_agent_to_try_is_the_draft_and_may_use_the_microphone_here(edi
     assert f'action="{editing.address}/call"' in answer.text and 'name="draft" value="on"' in answer.text
 
 
+async def test_voices_that_are_known_are_offered_and_any_other_can_be_typed(
+    editing: Editing, database: Database, alice: Person
+) -> None:
+    for language, known in (("en", "en-us+f3"), ("de", "de+f3")):
+        await editing.save("/business", language=language)
+        page = await editing.page("/voice")
+        assert 'id="voice" name="voice"' in page and 'list="voices"' in page
+        assert f'<option value="{known}">' in page
+    await editing.save("/voice", voice="somebody else's")
+    assert (await draft_of(database, alice, editing.agent)).content.voice == "somebody else's"
+
+
 async def test_its_numbers_are_shown(as_alice: Browser, alice: Person) -> None:
     page = words_of((await as_alice.get(f"/agents/{alice.agent}")).text)
     assert "+1 555" in page and "No number leads to this agent yet." not in page

@@ -110,13 +110,37 @@ async def test_bob_sees_and_changes_nothing_of_alices_number(
     for address in (path, f"{path}/test"):
         page = await as_bob.get(address)
         assert page.status_code == 404 and alice.number[-4:] not in page.text
-    for deed, data in (("agent", {"agent": str(bob.agent)}), ("test", {}), ("release", {})):
+    for deed, data in (("agent", {"agent": str(bob.agent)}), ("no-agent", {}), ("test", {}), ("release", {})):
         answer = await as_bob.post(f"{path}/{deed}", data=data)
         assert answer.status_code == 404 and alice.number[-4:] not in answer.text, deed
     now = await number_of(database, alice)
     assert (now.status, now.agent_id, now.user_id) == (PhoneStatus.ASSIGNED, alice.agent, alice.id)
     for nothing in (f"{PATH}/{uuid.uuid4()}", f"{PATH}/x", f"{PATH}/%00"):
         assert (await as_bob.get(nothing)).status_code == 404
+
+
+async def test_a_number_is_taken_from_its_agent_after_it_was_asked_once_and_given_back_to_it(
+    as_alice: Browser, database: Database, alice: Person, path: str
+) -> None:
+    page = (await as_alice.get(path)).text
+    assert re.search(r'<div class="dialog" id="nobody" popover.*?action="/numbers/[^"]+/no-agent"', page, re.DOTALL)
+    assert "Reception answers no more calls to it." in words_of(page)
+    for _time in range(2):
+        done = await as_alice.post(f"{path}/no-agent")
+        assert (done.status_code, done.headers["location"]) == (303, f"{path}?done=nobody")
+    now = await number_of(database, alice)
+    assert (now.status, now.user_id, now.agent_id) == (PhoneStatus.ASSIGNED, alice.id, None)
+    page = (await as_alice.get(f"{path}?done=nobody")).text
+    words = words_of(page)
+    assert "Nobody answers this number now." in words and "nobody answers" in words
+    assert '<option value="" selected>nobody' in page and "/no-agent" not in page
+    assert "nobody nobody answers" in words_of((await as_alice.get(PATH)).text)
+    refused = await as_alice.post(f"{path}/agent", data={"agent": ""})
+    assert refused.status_code == 422 and "Choose one of your agents." in refused.text
+    await as_alice.post(f"{path}/agent", data={"agent": str(alice.agent)})
+    assert (await number_of(database, alice)).agent_id == alice.agent
+    acts = [entry.act for entry in await acts_about(database, alice)]
+    assert (acts.count("number.unpointed"), acts.count("number.pointed")) == (1, 1)
 
 
 async def test_a_number_is_given_back_after_it_was_asked_once(

@@ -17,7 +17,8 @@ from talktime.agents.problems import UnfitAgent
 from talktime.errors import TalktimeError
 from talktime.http.context import context_of
 from talktime.http.security import WITH_MICROPHONE
-from talktime.speech.choose import LANGUAGES
+from talktime.settings import Settings
+from talktime.speech.choose import LANGUAGES, voices
 from talktime.web import local
 from talktime.web.agents import hours_form, pace_form, parts, people_form, standing_in_form, words
 from talktime.web.agents.desk import Desk, desk, numbers_of_everybody
@@ -105,7 +106,7 @@ async def shown(
         undo_off=request.query_params.get("done") == "off" and not page.agent.active,
         **page.shown(),
         **_furniture(page, part),
-        **_more(part, content, form),
+        **_more(part, content, form, context_of(request).settings),
     )
 
 
@@ -171,7 +172,7 @@ def _furniture(page: Desk, part: Part) -> dict[str, Any]:
     }
 
 
-def _more(part: Part, content: Content, form: Form | None) -> Mapping[str, Any]:
+def _more(part: Part, content: Content, form: Form | None, settings: Settings) -> Mapping[str, Any]:
     """What a part shows besides its values."""
     match part.key:
         case "business":
@@ -188,7 +189,11 @@ def _more(part: Part, content: Content, form: Form | None) -> Mapping[str, Any]:
         case "people":
             return {"rows": people_form.rows(content, form)}
         case "voice":
-            return {"common": _settings(pace_form.COMMON), "finer": _settings(pace_form.FINER)}
+            return {
+                "common": _settings(pace_form.COMMON),
+                "finer": _settings(pace_form.FINER),
+                "voices": voices(settings, content.language),
+            }
         case "instead":
             common, others = standing_in_form.rungs(content)
             return {"common": common, "others": others}

@@ -199,7 +199,9 @@ def _knowledge(key: str, value: Any) -> Iterator[str]:
     if key == "order":
         yield from value
         return
-    for entry in [value] if key else value:
+    for number, entry in enumerate([value] if key else value):
+        if number:
+            yield ""
         if entry["questions"]:
             yield " · ".join(entry["questions"])
         yield from str(entry["answer"]).splitlines()

@@ -7,8 +7,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import phonenumbers
-from babel.core import get_global
 from fastapi import APIRouter, Request, Response
 
 from talktime.accounts.sessions import Identity
@@ -26,6 +24,7 @@ from talktime.web.begin.progress import NUMBER
 from talktime.web.credits.said import credits_of
 from talktime.web.forms import Form, read_form
 from talktime.web.language import _
+from talktime.web.numbers.shown import near
 from talktime.web.refusals import in_words
 from talktime.web.routing import PageRoute
 from talktime.web.sheet import back
@@ -44,7 +43,8 @@ class Offer:
     id: uuid.UUID
     number: str
     is_own: bool
-    """It is theirs already, and another agent answers it."""
+    """It is theirs already, and this agent does not answer it."""
+    is_answered: bool = False
 
 
 @router.get("/begin/number")
@@ -115,7 +115,7 @@ async def _page(
 ) -> Response:
     context = context_of(request)
     async with context.database.transaction(everyone=WHY) as db:
-        free = await choosing.offered(db, identity.user_id, near=_near(identity.zone), limit=_OFFERED)
+        free = await choosing.offered(db, identity.user_id, near=near(identity.zone), limit=_OFFERED)
     numbers = await own_numbers(context, identity)
     async with context.database.transaction(user=identity.user_id, snapshot=True) as db:
         desk = await desk_of(request, db, identity, numbers)
@@ -137,7 +137,10 @@ def _shown(
     assert agent is not None
     assert draft is not None
     answering = [number.number for number in numbers if number.agent_id == agent.id]
-    own = [Offer(each.id, international(each.number), is_own=True) for each in numbers]
+    own = [
+        Offer(each.id, international(each.number), is_own=True, is_answered=each.agent_id is not None)
+        for each in numbers
+    ]
     offers = own or [Offer(each.id, international(each.number), is_own=False) for each in free]
     rent = context.settings.number_rent
     return desk.page(
@@ -157,13 +160,6 @@ def _shown(
         support_email=context.settings.support_email,
         onward=desk.onward,
     )
-
-
-def _near(zone: str) -> str:
-    """What numbers begin with where somebody lives: `Europe/Berlin` → `+49`."""
-    country = get_global("zone_territories").get(zone, "")
-    code = phonenumbers.country_code_for_region(country)
-    return f"+{code}" if code else ""
 
 
 def _id_of(text: str) -> uuid.UUID | None:

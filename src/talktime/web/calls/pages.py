@@ -17,11 +17,10 @@ from talktime.calls.history import CallRecord, Place
 from talktime.calls.receipt import claim_of
 from talktime.calls.search import Excerpt, Found, NothingToLookFor
 from talktime.db.session import Session
-from talktime.http.context import Context, context_of
-from talktime.numbers.assigned import numbers_of
-from talktime.numbers.models import PhoneNumber
+from talktime.http.context import context_of
 from talktime.web import words
 from talktime.web.calls import wanted
+from talktime.web.calls.beside import AGENTS_MAX, numbers_asked, numbers_here, way
 from talktime.web.calls.live import come_back, stamp
 from talktime.web.calls.receipts import claim_view
 from talktime.web.calls.views import RowView, call_view
@@ -33,8 +32,6 @@ from talktime.web.sheet import clock_of, sheet
 from talktime.web.who import signed_in, who_asks
 
 CALLS_PER_PAGE = 20
-_AGENTS_MAX = 200
-_NUMBERS_WHY = "a number's owner is looked up in the pool, which is nobody's own"
 _SIMULATED = "simulated"
 _NO_EXCERPTS: Mapping[uuid.UUID, Excerpt] = MappingProxyType({})
 
@@ -86,12 +83,14 @@ async def show(
     form: Form | None = None,
 ) -> Response:
     """The page of a call; with a form that has something wrong, that stands where it was typed."""
+    numbers = await numbers_asked(request, identity)
     async with context_of(request).database.transaction(user=identity.user_id, snapshot=True) as db:
         paper = await sheet(request, db, identity, "calls", said=_said())
         record = await history.one(db, identity.user_id, call)
         claim = await claim_of(db, identity.user_id, call)
         corrected = await corrections.of_call(db, identity.user_id, call)
-        newer, older = await _beside(db, identity, record)
+        here = Place(record.call.started_at, record.call.id)
+        onward = await way(request, db, identity, here, numbers)
         version = await _version(db, identity, call)
     view = call_view(record, paper.clock, corrections={turn: each.text for turn, each in corrected.items()})
     return paper.page(
@@ -100,9 +99,9 @@ async def show(
         call=view,
         claim=claim_view(record, claim),
         facts=_facts(record, view.row),
-        newer=newer,
-        older=older,
-        watch=f"/calls/{call}/live",
+        way=onward,
+        kept=onward.kept,
+        watch=f"/calls/{call}/live{onward.kept}",
         version=version,
         correction_length_max=corrections.TEXT_LENGTH_MAX,
     )
@@ -128,20 +127,12 @@ def _facts(record: CallRecord, row: RowView) -> list[tuple[str, str, str]]:
     return facts
 
 
-async def _beside(db: Session, identity: Identity, record: CallRecord) -> tuple[uuid.UUID | None, uuid.UUID | None]:
-    """The calls that came next and before."""
-    here = Place(record.call.started_at, record.call.id)
-    newer = await history.page(db, identity.user_id, limit=1, after=here, oldest_first=True)
-    older = await history.page(db, identity.user_id, limit=1, after=here)
-    return (newer[0].id if newer else None), (older[0].id if older else None)
-
-
 async def _listed(request: Request, identity: Identity, template: str) -> Response:
-    numbers = await _numbers(context_of(request), identity)
+    numbers = await numbers_here(context_of(request), identity)
     clock = clock_of(identity)
     async with context_of(request).database.transaction(user=identity.user_id, snapshot=True) as db:
         paper = await sheet(request, db, identity, "calls")
-        agents = await reading.page(db, identity.user_id, limit=_AGENTS_MAX, newest_first=False)
+        agents = await reading.page(db, identity.user_id, limit=AGENTS_MAX, newest_first=False)
         asked = wanted.read(request, clock, agents, numbers)
         errors = dict(asked.errors)
         records, found = await _found(db, identity, asked, errors)
@@ -164,6 +155,7 @@ async def _listed(request: Request, identity: Identity, template: str) -> Respon
         is_simulated=first is not None and first.carrier == _SIMULATED,
         watch=asked.address("/calls/live"),
         version=version,
+        kept=asked.address(""),
     )
 
 
@@ -190,11 +182,6 @@ async def _found(
     # A call that has been running for long is among the live ones, and not a second time where it began.
     live = await watching.running(db, user) if asked.before is None else ()
     return [*live, *(record for record in records if not record.is_live)], found
-
-
-async def _numbers(context: Context, identity: Identity) -> Sequence[PhoneNumber]:
-    async with context.database.transaction(everyone=_NUMBERS_WHY) as db:
-        return await numbers_of(db, identity.user_id)
 
 
 async def _version(db: Session, identity: Identity, call: uuid.UUID | None) -> str:

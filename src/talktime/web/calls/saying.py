@@ -17,6 +17,7 @@ from talktime.errors import BadInput
 from talktime.http.context import context_of
 from talktime.web.calls.pages import show
 from talktime.web.calls.receipts import claim_reasons
+from talktime.web.calls.wanted import kept
 from talktime.web.forms import read_form
 from talktime.web.routing import PageRoute
 from talktime.web.sheet import back, wrong
@@ -38,7 +39,7 @@ async def claim(request: Request, call: uuid.UUID) -> Response:
     async with context_of(request).database.transaction(user=identity.user_id) as db:
         await history.one(db, identity.user_id, call)  # somebody else's is as good as none
         await money.claim(db, identity.user_id, call, NotCharged(reason))
-    return back(f"/calls/{call}", "claimed")
+    return back(f"/calls/{call}{kept(request)}", "claimed")
 
 
 @router.post("/calls/{call}/turns/{turn}/correction")
@@ -56,7 +57,8 @@ async def correct(request: Request, call: uuid.UUID, turn: TurnNo) -> Response:
         return await show(request, identity, call, form=wrong(form, field_of(turn), error))
     # To the answer itself, which a long call has far down.
     done = "withdrawn" if is_gone else "corrected"
-    return RedirectResponse(f"/calls/{call}?done={done}#turn-{call}-{turn}", 303)
+    way = kept(request)
+    return RedirectResponse(f"/calls/{call}{way}{'&' if way else '?'}done={done}#turn-{call}-{turn}", 303)
 
 
 def field_of(turn: int) -> str:

@@ -73,10 +73,21 @@ def outcomes() -> dict[CameTo, str]:
     }
 
 
+def query(request: Request) -> dict[str, str]:
+    """What stands in the address, as it was typed and chosen; "" where nothing does."""
+    asked = request.query_params
+    return {name: asked.get(name, "").replace("\0", " ").strip() for name in NAMES}
+
+
+def kept(request: Request) -> str:
+    """The same, to be written behind an address again."""
+    asked = {name: value for name, value in query(request).items() if value}
+    return f"?{urlencode(asked)}" if asked else ""
+
+
 def read(request: Request, clock: Clock, agents: Sequence[Agent], numbers: Sequence[PhoneNumber]) -> Wanted:
     """What the address asks for, of these agents and numbers. Raises NotFound for one that is not among them."""
-    asked = request.query_params
-    values = {name: asked.get(name, "").replace("\0", " ").strip() for name in NAMES}
+    values = query(request)
     errors: dict[str, str] = {}
     agent = _one_of({str(each.id): each for each in agents}, values["agent"])
     number = _one_of({str(each.id): each for each in numbers}, values["number"])
@@ -94,7 +105,7 @@ def read(request: Request, clock: Clock, agents: Sequence[Agent], numbers: Seque
         began_before=_midnight(last + timedelta(days=1), clock) if last else None,
     )
     parts = [*_of_things(agent, number, came_to), *_of_days(first, last), *_of_words(values["words"])]
-    return Wanted(values, errors, which, values["words"], _call(asked.get("before", "")), parts)
+    return Wanted(values, errors, which, values["words"], _call(request.query_params.get("before", "")), parts)
 
 
 def _of_things(agent: Agent | None, number: PhoneNumber | None, came_to: CameTo | None) -> list[str]:

@@ -4,14 +4,16 @@ The rules: whose a number is, is asked in the transaction that changes it; and w
 """
 
 import uuid
+from collections.abc import Mapping
 
 from fastapi import APIRouter, Request, Response
 
 from talktime.accounts.sessions import Identity
 from talktime.agents import reading as agents
+from talktime.agents.models import Agent
 from talktime.errors import TalktimeError
 from talktime.http.context import context_of
-from talktime.numbers import pool, proof, self_test
+from talktime.numbers import choosing, pool, proof, self_test
 from talktime.numbers.assigned import numbers_of
 from talktime.numbers.models import PhoneNumber
 from talktime.numbers.rounds import all_numbers
@@ -20,7 +22,7 @@ from talktime.numbers.self_test import SelfTest
 from talktime.web import refusals
 from talktime.web.forms import Form, read_form
 from talktime.web.language import _
-from talktime.web.numbers.shown import number_view, proof_view, test_view
+from talktime.web.numbers.shown import agents_to_choose, number_view, proof_view, test_view
 from talktime.web.routing import PageRoute
 from talktime.web.sheet import back, sheet
 from talktime.web.who import signed_in, themselves
@@ -58,6 +60,15 @@ async def choose_agent(request: Request, number_id: uuid.UUID) -> Response:
         form.errors["agent"] = refusals.in_words(error)
         return await _one(request, identity, number_id, form)
     return back(f"{PATH}/{number_id}", "agent")
+
+
+@router.post("/{number_id}/no-agent")
+async def take_from_agent(request: Request, number_id: uuid.UUID) -> Response:
+    """Let nobody answer it until they choose somebody again; it stays theirs."""
+    identity = await signed_in(request)
+    async with context_of(request).database.transaction(everyone=WHY) as db:
+        await pool.unpoint(db, identity.user_id, number_id, actor=identity.acts_as)
+    return back(f"{PATH}/{number_id}", "nobody")
 
 
 @router.post("/{number_id}/test")
@@ -112,6 +123,7 @@ async def listed(request: Request, identity: Identity, form: Form | None = None,
         numbers=[number_view(number, known, paper.clock) for number in own],
         proofs=[proof_view(each, paper.clock) for each in proofs],
         has_agents=any(agent.archived_at is None for agent in known.values()),
+        can_choose=len(own) < choosing.HAS_MAX,
         support=context.settings.support_email,
         is_acting=identity.actor_id is not None,
     )
@@ -132,18 +144,23 @@ async def _one(
     async with context.database.transaction(user=user, snapshot=True) as db:
         paper = await sheet(request, db, identity, "numbers", said=_done())
         known = {agent.id: agent for agent in await agents.page(db, user, limit=_AGENTS_MAX)}
-    choices = [(str(agent.id), agent.name) for agent in known.values() if agent.archived_at is None]
     return paper.page(
         "numbers/number.html",
         form=form,
         status=status,
         values={"agent": str(found.agent_id or "")},
         number=number_view(found, known, paper.clock),
-        agents=sorted(choices, key=lambda each: each[1].casefold()),
+        agents=_choices(known, is_open=found.agent_id is None),
         tested=test_view(tested) if tested is not None else None,
         can_be_tested=_can_be_tested(found, request),
         is_acting=identity.actor_id is not None,
     )
+
+
+def _choices(known: Mapping[uuid.UUID, Agent], *, is_open: bool) -> list[tuple[str, str]]:
+    """Who may answer; of a number that nobody answers, nobody stands first."""
+    choices = agents_to_choose(known.values())
+    return [("", _("nobody")), *choices] if choices and is_open else choices
 
 
 def _can_be_tested(number: PhoneNumber, request: Request) -> bool:
@@ -166,6 +183,8 @@ def _agent_of(form: Form) -> uuid.UUID:
 def _done() -> dict[str, str]:
     return {
         "agent": _("Saved: from the next call on."),
+        "nobody": _("Nobody answers this number now. It is still yours: choose an agent whenever you like."),
+        "taken": _("The number is yours."),
         "released": _("The number is given back. Its rent has ended."),
         "proven": _("The number is proven to be yours."),
     }

@@ -4,11 +4,12 @@ Nothing here reads the database or the clock.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import phonenumbers
 from babel import Locale
+from babel.core import get_global
 
 from talktime.agents.models import Agent
 from talktime.numbers.models import CarrierPhase, NumberProof, PhoneNumber
@@ -99,6 +100,19 @@ def number_view(number: PhoneNumber, agents: Mapping[uuid.UUID, Agent], clock: C
         is_own=number.owner_id is not None,
         can_be_tested=number.carrier_phase is not CarrierPhase.GONE,
     )
+
+
+def agents_to_choose(agents: Iterable[Agent]) -> list[tuple[str, str]]:
+    """Who may answer a number, by name."""
+    choices = [(str(agent.id), agent.name) for agent in agents if agent.archived_at is None]
+    return sorted(choices, key=lambda each: each[1].casefold())
+
+
+def near(zone: str) -> str:
+    """What numbers begin with where somebody lives: `Europe/Berlin` → `+49`."""
+    country = get_global("zone_territories").get(zone, "")
+    code = phonenumbers.country_code_for_region(country)
+    return f"+{code}" if code else ""
 
 
 def test_view(test: SelfTest) -> TestView:

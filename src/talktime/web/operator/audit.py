@@ -17,7 +17,7 @@ from talktime.errors import BadInput
 from talktime.http.context import context_of
 from talktime.web import local, who
 from talktime.web.language import _
-from talktime.web.operator import desk
+from talktime.web.operator import act_words, desk
 from talktime.web.routing import PageRoute
 from talktime.web.sheet import sheet
 from talktime.web.words import Clock
@@ -94,6 +94,7 @@ def entry_views(entries: Sequence[Entry], emails: Mapping[uuid.UUID, str], clock
             "about": _name(each.user_id, emails),
             "about_id": str(each.user_id),
             "act": each.act,
+            "said": act_words.said(each.act),
             "changes": _changes(each.before or {}, each.after or {}),
             "door": each.door,
             "network": each.network or "",

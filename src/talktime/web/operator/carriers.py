@@ -146,16 +146,6 @@ async def _drift(
 
 
 def _drift_view(found: Drift, ids: Mapping[str, uuid.UUID]) -> dict[str, object]:
-    heads = {
-        Difference.ONLY_THERE: words.Badge(_("only there"), "warn"),
-        Difference.ONLY_HERE: words.Badge(_("only here"), "bad"),
-        Difference.OTHER_DOORS: words.Badge(_("rings elsewhere"), "bad"),
-        Difference.OTHER_NAME: words.Badge(_("another name"), "warn"),
-        Difference.NOT_GIVEN_BACK: words.Badge(_("not given back"), "warn"),
-        Difference.NOBODYS: words.Badge(_("nobody’s"), "warn"),
-        Difference.ARCHIVED_AGENT: words.Badge(_("no agent"), "warn"),
-        Difference.NOT_TOLD: words.Badge(_("not told"), "bad"),
-    }
     meanings = {
         Difference.ONLY_THERE: _(
             "The company bills it, and the pool does not have it: take it in, or give it up there."
@@ -173,7 +163,7 @@ def _drift_view(found: Drift, ids: Mapping[str, uuid.UUID]) -> dict[str, object]
         "number": words.number(found.number),
         "address": f"{PATH}/{number}" if number else "",
         "carrier": found.carrier,
-        "head": heads[found.difference],
+        "head": words.difference_of_number(found.difference),
         "sentence": meanings[found.difference],
         "detail": found.detail,
         "tell": f"{PATH}/{number}/tell"

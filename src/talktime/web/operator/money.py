@@ -22,6 +22,7 @@ from talktime.web import local, who
 from talktime.web.forms import Form
 from talktime.web.language import _
 from talktime.web.operator import alert_words, desk, words
+from talktime.web.operator.alert_details import Detail, details_of
 from talktime.web.routing import PageRoute
 from talktime.web.sheet import back, sheet
 from talktime.web.words import Clock
@@ -44,10 +45,12 @@ class Case:
     title: str
     when: str
     sentence: str
-    details: Sequence[str]
+    details: Sequence[Detail]
     user: str = ""
     address: str = ""
     """Where more of it stands."""
+    name: str = ""
+    """What programs call it."""
     badge: words.Badge | None = None
     is_own: bool = False
     """The reader asked for it, so somebody else decides."""
@@ -160,7 +163,8 @@ def _alert(alert: board.Shown, emails: Mapping[uuid.UUID, str], clock: Clock) ->
         title=alert_words.title(alert.kind),
         when=local.moment(alert.created_at, clock),
         sentence=alert_words.sentence(alert.kind),
-        details=[f"{name.replace('_', ' ')} {value}" for name, value in alert.detail.items()],
+        details=details_of(alert, clock),
+        name=alert.kind,
         user=emails.get(alert.user_id, "") if alert.user_id else "",
         address=f"/operator/users/{alert.user_id}" if alert.user_id else "",
     )
@@ -186,8 +190,8 @@ def _approval(approval: Approval, emails: Mapping[uuid.UUID, str], identity: Ide
         when=local.moment(approval.created_at, clock),
         sentence=approval.reason,
         details=[
-            _("asked for by {email}").format(email=emails[approval.requested_by]),
-            _("reference {name}").format(name=approval.reference),
+            Detail(_("asked for by {email}").format(email=emails[approval.requested_by])),
+            Detail(_("reference {name}").format(name=approval.reference)),
         ],
         address=f"/operator/users/{approval.user_id}",
         badge=words.Badge(_("yours")) if approval.requested_by == identity.user_id else None,

@@ -19,6 +19,7 @@ from talktime.web import local, who
 from talktime.web.charts import Bar, Chart, bars
 from talktime.web.language import _
 from talktime.web.operator import alert_words, desk, words
+from talktime.web.operator.alert_details import details_of
 from talktime.web.routing import PageRoute
 from talktime.web.sheet import sheet
 from talktime.web.words import Clock, Tone
@@ -26,6 +27,8 @@ from talktime.web.words import Clock, Tone
 PATH = "/operator"
 SPANS = (30, 90)
 _ALERTS = 5
+_DETAILS = 2
+"""So many figures of an alert stand here; its own page has all of them."""
 _WAITING = 100
 
 router = APIRouter(prefix=PATH, route_class=PageRoute)
@@ -55,6 +58,7 @@ async def show(request: Request) -> Response:
                 "title": alert_words.title(each.kind),
                 "sentence": alert_words.sentence(each.kind),
                 "when": local.moment(each.created_at, clock),
+                "details": [detail.text for detail in details_of(each, clock)[:_DETAILS]],
             }
             for each in alerts[:_ALERTS]
         ],

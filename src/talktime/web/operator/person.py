@@ -4,6 +4,7 @@ The one rule: no caller's number and no word of a conversation stands here; who 
 """
 
 import uuid
+from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
@@ -28,8 +29,19 @@ from talktime.web.sheet import sheet
 from talktime.web.words import Clock
 
 _PURCHASES = 5
+_AGENTS = 6
+"""So many stand there at once; who has more opens the rest."""
 
 router = APIRouter(prefix=PATH, route_class=PageRoute)
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A number by which somebody's agent is reached."""
+
+    id: uuid.UUID
+    agent_id: uuid.UUID | None
+    number: str
 
 
 @router.get("/{user}")
@@ -46,6 +58,7 @@ async def show(request: Request, user: uuid.UUID) -> Response:
         own_prices = [await prices.price_of(db, user, clock.now, kind) for kind in PriceKind]
         emails = await emails_of(db, [each.actor_id for each in opened.audit if each.actor_id])
     person = opened.person
+    shown = [_Number(each.id, each.agent_id, words.number(each.number)) for each in numbers]
     return paper.page(
         "operator/person.html",
         crumbs=[(PATH, _("Users")), (None, person.name)],
@@ -60,8 +73,9 @@ async def show(request: Request, user: uuid.UUID) -> Response:
         why_blocked=(opened.limits.blocked_reason or "").removeprefix("suspended: "),
         funds=_funds(opened),
         facts=_facts(opened, clock),
-        agents=opened.agents,
-        numbers=[{"address": f"/operator/numbers/{each.id}", "number": words.number(each.number)} for each in numbers],
+        agents=[(agent, [each for each in shown if each.agent_id == agent.id]) for agent in opened.agents],
+        agents_shown=_AGENTS,
+        loose=[each for each in shown if each.agent_id not in {agent.id for agent in opened.agents}],
         calls=[_call(each, user, clock) for each in opened.calls],
         purchases=[purchase_view(each, clock) for each in bought],
         waiting=[words.signed(each.amount) for each in waiting],

@@ -16,6 +16,7 @@ from talktime.alerts.events import State as EventState
 from talktime.calls.models import CallStatus
 from talktime.credits.models import NotCharged, PriceKind
 from talktime.gateways import currencies
+from talktime.numbers.drift import Difference
 from talktime.numbers.models import CarrierPhase, OrderState, PhoneStatus
 from talktime.web import local
 from talktime.web.language import _
@@ -68,6 +69,20 @@ def phase_of_number(phase: CarrierPhase) -> Badge:
         CarrierPhase.REFUSED: Badge(_("refused"), "bad"),
         CarrierPhase.GONE: Badge(_("not there any more")),
     }.get(phase) or Badge(plain(phase))
+
+
+def difference_of_number(difference: Difference) -> Badge:
+    """In what a number of the pool and of its phone company differ."""
+    return {
+        Difference.ONLY_THERE: Badge(_("only there"), "warn"),
+        Difference.ONLY_HERE: Badge(_("only here"), "bad"),
+        Difference.OTHER_DOORS: Badge(_("rings elsewhere"), "bad"),
+        Difference.OTHER_NAME: Badge(_("another name"), "warn"),
+        Difference.NOT_GIVEN_BACK: Badge(_("not given back"), "warn"),
+        Difference.NOBODYS: Badge(_("nobody’s"), "warn"),
+        Difference.ARCHIVED_AGENT: Badge(_("no agent"), "warn"),
+        Difference.NOT_TOLD: Badge(_("not told"), "bad"),
+    }.get(difference) or Badge(plain(difference))
 
 
 def state_of_order(state: OrderState) -> Badge:

@@ -87,13 +87,8 @@
     return hours ? `${hours}:${pad(minutes)}:${pad(rest)}` : `${minutes}:${pad(rest)}`;
   }
 
-  const away = document.getElementById("away");
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (document.hidden) event.preventDefault(); // nobody is looking
-  });
-  document.addEventListener("htmx:afterRequest", (event) => {
-    const reached = event.detail.xhr.status > 0 && event.detail.xhr.status < 500;
-    if (away.hidden !== reached) away.hidden = reached;
   });
   // Brought back by the back button as it was left: whoever was signed in then may not be now.
   addEventListener("pageshow", (event) => {
