@@ -1,4 +1,4 @@
-"""Whole journeys, as people go them: with a mouse on a wide screen in the light, with a phone in the dark.
+"""Whole journeys, as people go them: on a wide screen and on a phone, in the light and in the dark.
 
 Each step is kept as a picture, and nothing may be complained of on the way.
 """
@@ -16,8 +16,9 @@ from tests.browser.pictures import picture
 from tests.browser.steps import PASSWORD, heading, mailed_link, new_address
 
 WAYS = [
-    pytest.param({"dark": False, "width": 1280}, id="light-wide"),
-    pytest.param({"dark": True, "width": 390}, id="dark-narrow"),
+    pytest.param({"dark": dark, "width": width}, id=f"{'dark' if dark else 'light'}-{width}")
+    for dark in (False, True)
+    for width in (1280, 390)
 ]
 
 
