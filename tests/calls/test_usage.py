@@ -61,6 +61,14 @@ async def test_a_long_span_is_added_up_by_month(empty_database: Database, alice:
         await usage.count_days(empty_database, now=NOON)
 
 
+async def test_all_agents_are_one_where_nobody_asks_for_each(empty_database: Database, alice: Person) -> None:
+    await called(empty_database, alice, seconds=50, at=NOON - timedelta(days=3))
+    await called(empty_database, alice, seconds=40, at=NOON - timedelta(days=3, hours=2))
+    async with empty_database.transaction(user=alice.id) as db:
+        found = await usage.used(db, alice.id, zone=BERLIN, now=NOON, each_agent=False)
+    assert found == [UsedDay(day(3), None, 2, 90, 30)]
+
+
 async def test_days_are_those_of_the_customers_zone(empty_database: Database, alice: Person) -> None:
     night = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)  # half past midnight in Berlin
     await called(empty_database, alice, at=night)

@@ -22,6 +22,7 @@ from talktime.calls.receipt import Receipt, receipt_of
 from talktime.credits.models import CreditHold
 from talktime.errors import NotFound
 
+_NO_SUCH_CALL = "There is no such call."
 LOADED = (
     joinedload(Call.hold),
     joinedload(Call.agent),
@@ -163,8 +164,16 @@ async def one(db: AsyncSession, user: uuid.UUID, call_id: uuid.UUID) -> CallReco
     query = select(Call).where(Call.user_id == user, Call.id == call_id).options(*LOADED)
     call = (await db.execute(query)).unique().scalar_one_or_none()
     if call is None:
-        raise NotFound("There is no such call.")
+        raise NotFound(_NO_SUCH_CALL)
     return _record(call)
+
+
+async def place_of(db: AsyncSession, user: uuid.UUID, call_id: uuid.UUID) -> Place:
+    """Where a call of a user stands in their lists. Raises NotFound, also for somebody else's."""
+    began = await db.scalar(select(Call.started_at).where(Call.user_id == user, Call.id == call_id))
+    if began is None:
+        raise NotFound(_NO_SUCH_CALL)
+    return Place(began, call_id)
 
 
 # What a row of a list shows, in the order of `ListedCall`. Made once: it takes longer than asking.

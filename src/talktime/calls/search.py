@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from talktime.calls import history
 from talktime.calls.history import CallFilter, ListedCall, Place
-from talktime.calls.models import Call, Party
+from talktime.calls.models import Party
 from talktime.credits.functions import typed_errors
 from talktime.errors import BadInput
 
@@ -135,7 +135,9 @@ async def search(
     hits = await _looked_through(db, user, which, words, limit=limit, after=after) if _leaves_few(which) else None
     hits = hits or await by_words(db, user, which, words, limit=limit, below=after.id if after else None)
     shown = await history.these(db, user, hits.calls[:limit])
-    older = shown[-1].place if len(hits.calls) > limit else await _place(db, user, hits.reached)
+    older = shown[-1].place if len(hits.calls) > limit else None
+    if older is None and hits.reached is not None:
+        older = await history.place_of(db, user, hits.reached)
     return Found(shown, await _excerpts(db, user, hits, words, limit), older)
 
 
@@ -203,14 +205,6 @@ async def by_words(
     if row.calls is None:
         raise NothingToLookFor
     return Hits(row.calls, row.turns, row.reached)
-
-
-async def _place(db: AsyncSession, user: uuid.UUID, call: uuid.UUID | None) -> Place | None:
-    if call is None:
-        return None
-    return Place(
-        (await db.execute(select(Call.started_at).where(Call.user_id == user, Call.id == call))).scalar_one(), call
-    )
 
 
 async def _excerpts(

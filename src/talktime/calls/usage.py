@@ -27,7 +27,8 @@ _COUNTED = text("SELECT s.until, s.seq FROM use_counts s WHERE s.user_id = :user
 # Moments stand in its text: how many calls began since is what its plan depends on, and PostgreSQL would keep one.
 _USED = text(
     """
-    SELECT CAST(date_trunc(:by, CAST(x.day AS timestamp)) AS date) AS day, x.agent_id,
+    SELECT CAST(date_trunc(:by, CAST(x.day AS timestamp)) AS date) AS day,
+        CASE WHEN :each_agent THEN x.agent_id ELSE CAST(:nobody AS uuid) END AS agent_id,
         sum(x.calls)::bigint, sum(x.seconds)::bigint, sum(x.credits)::bigint FROM (
         SELECT d.day, d.agent_id, d.calls, d.seconds, d.credits
         FROM use_days d WHERE d.user_id = :user AND d.day >= :first AND :is_counted
@@ -89,8 +90,10 @@ async def used(
     days: int = 30,
     now: datetime | None = None,
     by: Literal["day", "month"] = "day",
+    each_agent: bool = True,
 ) -> list[UsedDay]:
-    """The last days of a customer's zone up to and with today, oldest first, each or added up by month."""
+    """The last days of a customer's zone up to and with today, oldest first, each or added up by month, of each agent
+    or of all together (as if there were none)."""
     assert days >= 1, days
     clock = ZoneInfo(zone)
     first = (now or datetime.now(UTC)).astimezone(clock).date() - timedelta(days=days - 1)
@@ -101,6 +104,7 @@ async def used(
             "user": user,
             "zone": zone,
             "by": by,
+            "each_agent": each_agent,
             "first": first,
             "since": since,
             "nobody": _NOBODY,

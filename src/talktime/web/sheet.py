@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse
 
 from talktime.accounts.sessions import Identity
 from talktime.calls import watching
-from talktime.credits.account import funds_of
+from talktime.credits.account import Funds, funds_of
 from talktime.db.session import Session
 from talktime.errors import TalktimeError
 from talktime.web.forms import Form
@@ -32,6 +32,7 @@ class Sheet:
 
     identity: Identity
     clock: Clock
+    funds: Funds
     around: Mapping[str, Any]
 
     def page(
@@ -66,7 +67,8 @@ async def sheet(
     clock = clock_of(identity)
     funds = await funds_of(db, identity.user_id)
     live = await watching.count_running(db, identity.user_id)
-    return Sheet(identity, clock, {**frame(identity, funds, live, clock, here), "said": just_done(request, said)})
+    around = frame(identity, funds, live, clock, here) | {"said": just_done(request, said)}
+    return Sheet(identity, clock, funds, around)
 
 
 def clock_of(identity: Identity) -> Clock:

@@ -167,10 +167,7 @@ async def _found(
     nothing = Found(calls=[], excerpts=_NO_EXCERPTS, older=None)
     if errors:
         return [], nothing
-    after = None
-    if asked.before is not None:
-        last = (await history.one(db, user, asked.before)).call
-        after = Place(last.started_at, last.id)
+    after = await history.place_of(db, user, asked.before) if asked.before is not None else None
     try:
         found = await search.search(db, user, asked.which, words=asked.words, limit=CALLS_PER_PAGE, after=after)
     except NothingToLookFor as error:

@@ -17,7 +17,7 @@ from talktime.calls import usage, watching
 from talktime.calls.history import CallRecord
 from talktime.calls.named import NamedCall
 from talktime.credits import packs
-from talktime.credits.account import Funds, funds_of, guards_of
+from talktime.credits.account import Funds, guards_of
 from talktime.credits.forecast import days_left
 from talktime.http.context import context_of
 from talktime.payments import saved_card
@@ -73,7 +73,7 @@ async def shown(
     async with context.database.transaction(user=user, snapshot=True) as db:
         paper = await sheet(request, db, identity, "credits")
         clock = paper.clock
-        funds = await funds_of(db, user)
+        funds = paper.funds
         left = await days_left(db, user, clock.now, zone=identity.zone)
         guards = await guards_of(db, user, clock.now)
         live = await watching.running(db, user) if funds.held else ()

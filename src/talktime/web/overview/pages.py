@@ -12,7 +12,7 @@ from talktime.agents import drafts
 from talktime.agents.reading import agents_of
 from talktime.calls import corrections, history, usage, watching
 from talktime.calls.today import reply_milliseconds, today
-from talktime.credits.account import funds_of, guards_of
+from talktime.credits.account import guards_of
 from talktime.credits.forecast import days_left
 from talktime.db.session import Session
 from talktime.http.context import Context, context_of
@@ -67,11 +67,13 @@ async def _overview(request: Request, identity: Identity, template: str) -> Resp
     midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
     async with context_of(request).database.transaction(user=user, snapshot=True) as db:
         paper = await sheet(request, db, identity, "overview")
-        funds = await funds_of(db, user)
+        funds = paper.funds
         own = await agents_of(db, user)
         agents = [agent_view(agent, numbers, clock.now) for agent in own]
         rows = await _rows(db, identity, clock)
-        used = day.by_day(await usage.used(db, user, zone=identity.zone, days=day.DAYS_READ, now=clock.now))
+        used = day.by_day(
+            await usage.used(db, user, zone=identity.zone, days=day.DAYS_READ, now=clock.now, each_agent=False)
+        )
         figures = day.figures(
             midnight.date(), await today(db, user, midnight), used, await reply_milliseconds(db, user)
         )
