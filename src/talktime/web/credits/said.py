@@ -8,10 +8,9 @@ from datetime import date
 from babel.dates import format_date
 
 from talktime.calls.named import NamedCall
+from talktime.carriers import browser
 from talktime.web import local, words
 from talktime.web.language import _
-
-_BROWSER = "browser"
 
 
 def credits_of(credits: int) -> str:
@@ -45,4 +44,4 @@ def caller_of(call: NamedCall) -> str:
         return words.number(call.caller, at_home=call.dialled)
     if call.is_forgotten:
         return _("A caller who was forgotten")
-    return _("You, from the browser") if call.carrier == _BROWSER else _("Withheld number")
+    return _("You, from the browser") if call.carrier == browser.NAME else _("Withheld number")

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from talktime.calls import provider_health
 from talktime.calls.provider_health import Health, Trade
+from talktime.carriers import browser
 from talktime.web import local, who
 from talktime.web.language import _
 from talktime.web.operator import desk, words
@@ -31,7 +32,7 @@ async def show(request: Request) -> Response:
 def _view(health: Health, clock: Clock) -> dict[str, object]:
     return {
         "provider": health.provider,
-        "trade": _trade(health.trade),
+        "trade": _("Calls from the customers’ own pages") if health.provider == browser.NAME else _trade(health.trade),
         "heard": local.moment(health.heard_at, clock) if health.heard_at else _("never"),
         "uses": local.figure(health.uses),
         "failures": local.figure(health.failures),
